@@ -1,0 +1,63 @@
+//! The one reader of wall time, the one sleeper and the one source of randomness.
+//!
+//! Everything else takes `now` as an argument. `clippy.toml` forbids the calls below elsewhere.
+
+use jiff::Timestamp;
+use std::time::{Duration, Instant};
+
+/// The wall clock, cut to whole milliseconds so that a value survives every store unchanged.
+#[expect(clippy::disallowed_methods, reason = "this module is the one reader of wall time")]
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+/// A monotonic instant: for deadlines and durations, never for records.
+#[expect(clippy::disallowed_methods, reason = "this module is the one reader of time")]
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
+/// Waits on the async runtime.
+#[expect(clippy::disallowed_methods, reason = "this module is the one sleeper")]
+pub async fn sleep(for_time: Duration) {
+    tokio::time::sleep(for_time).await;
+}
+
+/// Waits on this thread; only for threads that do nothing else.
+#[expect(clippy::disallowed_methods, reason = "this module is the one sleeper")]
+pub fn sleep_blocking(for_time: Duration) {
+    std::thread::sleep(for_time);
+}
+
+/// Runs `work` with a deadline; `None` when it passed.
+#[expect(clippy::disallowed_methods, reason = "this module is the one sleeper")]
+pub async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
+    tokio::time::timeout(limit, work).await.ok()
+}
+
+/// A new random UUID (v4) in hyphenated form, such as agents' session ids.
+#[expect(clippy::disallowed_methods, reason = "this module is the one source of randomness")]
+pub fn uuid() -> String {
+    uuid::Uuid::new_v4().hyphenated().to_string()
+}
+
+/// A new time-ordered id (UUID v7) in simple form: `[0-9a-f]{32}`.
+#[expect(clippy::disallowed_methods, reason = "this module is the one source of randomness")]
+pub fn ordered_id() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
+}
+
+/// `n` random bytes as lower-case hexadecimal, for tokens; from the operating system's generator.
+#[expect(clippy::disallowed_methods, reason = "this module is the one source of randomness")]
+pub fn secret_hex(n: usize) -> String {
+    let mut bytes = vec![0u8; n];
+    rand::RngCore::fill_bytes(&mut rand::rng(), &mut bytes);
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A factor in `0.0..1.0` for jittered waits.
+#[expect(clippy::disallowed_methods, reason = "this module is the one source of randomness")]
+pub fn jitter() -> f64 {
+    rand::Rng::random(&mut rand::rng())
+}

@@ -1,0 +1,3 @@
+//! The binary `divisi`: everything is in the library's `cli`.
+
+fn main() {}
