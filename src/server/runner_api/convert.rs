@@ -8,6 +8,7 @@ use crate::store::Claimed;
 pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Option<wire::Assignment> {
     let run = &claimed.orchestration.run;
     let task = claimed.orchestration.task(claimed.attempt.task)?;
+    let on = claimed.orchestration.stands_on(task);
     let siblings = claimed.orchestration.tasks.iter().filter(|t| t.number != task.number);
     Some(wire::Assignment {
         attempt: claimed.attempt.clone(),
@@ -15,9 +16,10 @@ pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Opti
         orchestration_id: run.orchestration_id.clone(),
         clone_url: format!("{}/{}.git", web_url.trim_end_matches('/'), run.repo.full_name()),
         repo: run.repo.clone(),
-        base: run.base.clone(),
-        base_sha: run.base_sha.clone(),
+        base: on.map_or(&run.base, |t| &t.branch).clone(),
+        base_sha: on.and_then(|t| t.published.as_ref()).map_or(&run.base_sha, |p| &p.head).clone(),
         branch: task.branch.clone(),
+        branch_head: task.branch_head.clone(),
         agent: task.agent.clone(),
         session: session(run.id.as_str(), task.number, claimed.epoch),
         brief: wire::Brief {
