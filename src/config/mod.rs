@@ -5,8 +5,21 @@
 //! key; only then are the layers put together: defaults < file < environment. A file that does not parse stops
 //! the start: Divisi never goes on with defaults in place of what it could not read.
 
+pub mod host;
+mod load;
+mod machine;
+mod nearest;
+mod problem;
+mod reader;
+mod repository;
 mod runner;
+pub mod schema;
+mod secret;
 mod server;
+mod value;
 
+pub use load::{Layers, Loaded, Warning, check, load};
+pub use problem::{ConfigError, Problem};
+pub use repository::{RepoFile, RepoFileError};
 pub use runner::{HandoverError, RunnerConfig};
 pub use server::{Agent, AgentKind, Api, ApiToken, Config, Database, GitHub, Limits, Metrics, Role, Runner};
