@@ -64,7 +64,7 @@ pub fn variable(name: &str) -> Option<OsString> {
 pub(super) fn own_variables() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .filter(|(name, _)| name.starts_with(super::load::PREFIX))
+        .filter(|(name, _)| name.starts_with(super::environment::PREFIX))
         .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
         .collect()
 }

@@ -1,11 +1,11 @@
 //! The layers put together: defaults < file < environment, and the result checked as a whole.
 
+use super::environment::{PREFIX, Warning, read_environment};
 use super::machine::default_slots;
-use super::nearest::nearest;
 use super::problem::{ConfigError, Place, Problem};
-use super::reader::{Entry, nearest_key, read};
-use super::schema::{SERVER, find};
-use super::value::{describe, is_name, is_variable, read_duration, read_token};
+use super::reader::{Entry, read};
+use super::schema::SERVER;
+use super::value::{read_duration, read_token};
 use super::{
     Agent, AgentKind, Api, ApiToken, Config, Database, GitHub, Limits, Metrics, Runner, host, secret,
 };
@@ -14,11 +14,7 @@ use config::{ConfigBuilder, File, FileFormat};
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// What the names of our environment variables start with.
-pub(super) const PREFIX: &str = "DIVISI_";
 
 /// The file that is read when neither `--config` nor `DIVISI_CONFIG` names one and it exists.
 const USUAL_FILE: &str = "divisi.toml";
@@ -41,25 +37,6 @@ pub struct Loaded {
     pub config: Config,
     /// What should be said but does not stop the start.
     pub warnings: Vec<Warning>,
-}
-
-/// An environment variable that looks like ours and is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// Its name.
-    pub variable: String,
-    /// The variable that was probably meant.
-    pub nearest: Option<String>,
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "environment variable {} names no setting and is ignored", self.variable)?;
-        match &self.nearest {
-            Some(nearest) => write!(f, "; did you mean {nearest}?"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Reads the file at `path` (else `DIVISI_CONFIG`, else `divisi.toml` here if there is one) and the environment.
@@ -106,73 +83,6 @@ impl Layers {
         let config = assemble(raw, &entries, self.slots).map_err(wrong)?;
         Ok(Loaded { config, warnings })
     }
-}
-
-type Environment = (Vec<Entry>, Vec<Warning>, Vec<Problem>);
-
-fn read_environment(variables: &[(String, String)]) -> Environment {
-    let (mut entries, mut warnings, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    let reserved = [host::CONFIG, host::RUNNER_TOKEN];
-    for (name, text) in variables {
-        let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !reserved.contains(&name.as_str())) else {
-            continue;
-        };
-        let path = variable_path(rest);
-        let place = Place::Variable(name.clone());
-        if let Some(key) = find(SERVER, &path).filter(|_| names_are_valid(&path)) {
-            let value = key.kind.read_text(text);
-            if key.kind.accepts(&value) {
-                entries.push(Entry { path, place, value });
-            } else {
-                problems.push(Problem {
-                    place,
-                    key: path.join("."),
-                    message: format!("found {}", describe(key.kind, &value)),
-                    expected: key.kind.expected(),
-                    nearest: None,
-                });
-            }
-        } else if is_agent_variable(&path) {
-            entries.push(Entry { path, place, value: toml::Value::String(text.clone()) });
-        } else {
-            let nearest = nearest(name, reserved).map(str::to_owned).or_else(|| {
-                let near = nearest_key(SERVER, &path).or_else(|| section_meant(&path))?;
-                Some(format!("{PREFIX}{}", near.replace('.', "__").to_uppercase()))
-            });
-            warnings.push(Warning { variable: name.clone(), nearest });
-        }
-    }
-    (entries, warnings, problems)
-}
-
-/// `GITHUB__APP_ID` is `github.app_id`; below `AGENTS__NAME__ENV__` the name is the agent's and keeps its case.
-fn variable_path(rest: &str) -> Vec<String> {
-    let parts: Vec<&str> = rest.split("__").collect();
-    let mut path: Vec<String> = parts.iter().map(|part| part.to_ascii_lowercase()).collect();
-    if path.len() >= 4 && path[0] == "agents" && path[2] == "env" {
-        path.truncate(3);
-        path.push(parts[3..].join("__"));
-    }
-    if path.len() >= 2 && path[0] == "agents" {
-        // A hyphen cannot stand in the name of a variable.
-        path[1] = path[1].replace('_', "-");
-    }
-    path
-}
-
-fn names_are_valid(path: &[String]) -> bool {
-    path[0] != "agents" || path.get(1).is_some_and(|name| is_name(name))
-}
-
-fn is_agent_variable(path: &[String]) -> bool {
-    matches!(path, [agents, name, env, variable]
-        if agents == "agents" && is_name(name) && env == "env" && is_variable(variable))
-}
-
-/// `GITHUB_APP_ID` (one underscore) means `github.app_id`.
-fn section_meant(path: &[String]) -> Option<String> {
-    let flat = path.join("_");
-    SERVER.iter().map(|key| key.path).find(|key| key.replace('.', "_") == flat).map(str::to_owned)
 }
 
 #[derive(Deserialize)]
@@ -348,8 +258,8 @@ fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Opt
         problems.push(absent("github.webhook_secret"));
     }
     let private_key = private_key(raw.private_key, raw.private_key_path, entries)
-        .unwrap_or_else(|| Err(absent("github.private_key")))
-        .map_err(|problem| problems.push(problem));
+        .unwrap_or_else(|| Err(Box::new(absent("github.private_key"))))
+        .map_err(|problem| problems.push(*problem));
     let trimmed = |url: String| url.trim_end_matches('/').to_owned();
     match (raw.app_id, private_key) {
         (Some(app_id), Ok(private_key)) if problems.len() == before => Some(GitHub {
@@ -369,7 +279,7 @@ fn private_key(
     text: Option<SecretString>,
     path: Option<PathBuf>,
     entries: &[Entry],
-) -> Option<Result<SecretString, Problem>> {
+) -> Option<Result<SecretString, Box<Problem>>> {
     use secrecy::ExposeSecret as _;
     let text_place = place_of(entries, "github.private_key");
     let path_place = place_of(entries, "github.private_key_path");
@@ -379,7 +289,7 @@ fn private_key(
             let mut problem = missing("github.private_key_path", "is given beside `github.private_key`");
             "only one of the two".clone_into(&mut problem.expected);
             problem.place = path_place.unwrap_or(Place::Nowhere);
-            return Some(Err(problem));
+            return Some(Err(Box::new(problem)));
         }
         (Some(text), path) if path.is_none() || wins(&text_place) => {
             ("github.private_key", text_place, secret::from_text(text.expose_secret()))
@@ -387,9 +297,9 @@ fn private_key(
         (_, Some(path)) => ("github.private_key_path", path_place, secret::from_file(&path)),
         _ => return None,
     };
-    Some(result.map_err(|error| Problem {
-        place: place.unwrap_or(Place::Nowhere),
-        ..missing(key, &error.to_string())
+    Some(result.map_err(|error| {
+        let place = place.unwrap_or(Place::Nowhere);
+        Box::new(Problem { place, ..missing(key, &error.to_string()) })
     }))
 }
 

@@ -1,7 +1,7 @@
 //! The layers and what is refused at start.
 
 use super::*;
-use crate::config::Role;
+use crate::config::{Role, Warning};
 use secrecy::ExposeSecret as _;
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 //! key; only then are the layers put together: defaults < file < environment. A file that does not parse stops
 //! the start: Divisi never goes on with defaults in place of what it could not read.
 
+mod environment;
 pub mod host;
 mod load;
 mod machine;
@@ -18,7 +19,8 @@ mod secret;
 mod server;
 mod value;
 
-pub use load::{Layers, Loaded, Warning, check, load};
+pub use environment::Warning;
+pub use load::{Layers, Loaded, check, load};
 pub use problem::{ConfigError, Problem};
 pub use repository::{RepoFile, RepoFileError};
 pub use runner::{HandoverError, RunnerConfig};

@@ -6,8 +6,8 @@ use super::problem::{Place, Problem};
 use super::reader::{Entry, read};
 use super::schema::REPOSITORY;
 use super::value::{number, read_duration};
+use crate::domain::RunPolicy;
 use std::fmt;
-use std::time::Duration;
 
 /// The file's path in the repository.
 const NAME: &str = ".github/divisi.toml";
@@ -15,40 +15,9 @@ const NAME: &str = ".github/divisi.toml";
 /// More than this is no settings file.
 const LARGEST: usize = 64 * 1024;
 
-/// A repository's settings, with the defaults filled in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RepoFile {
-    /// Agents at the same time; `None` for as many as there are free slots.
-    pub max_workers: Option<u32>,
-    /// Deadline of one attempt.
-    pub agent_timeout: Duration,
-    /// Further attempts after a failed one, without being asked.
-    pub max_retries: u32,
-    /// Share of completed tasks, 0 to 1, from which a run is a partial success.
-    pub success_threshold: f64,
-    /// Shortest time between two edits of the progress comment.
-    pub status_interval: Duration,
-    /// Whether the agent's full output goes to its log.
-    pub verbose_logging: bool,
-    /// Fewer tasks than this are not worth a run.
-    pub min_tasks: u32,
-    /// Which of the server's agents works here.
-    pub agent: String,
-    /// Model of the agent; `None` for its own default.
-    pub model: Option<String>,
-    /// Whether pull requests are opened as drafts.
-    pub draft: bool,
-    /// Branch to start from and to merge into; `None` for the default branch.
-    pub base: Option<String>,
-    /// Commands before the agent starts.
-    pub setup: Vec<String>,
-    /// Commands that must pass before anything is published.
-    pub verify: Vec<String>,
-    /// Patterns of paths that an agent must not change.
-    pub protected_paths: Vec<String>,
-    /// Logins who may start work; empty for everyone with write access.
-    pub allow: Vec<String>,
-}
+/// The reader of a repository's settings.
+#[derive(Clone, Copy, Debug)]
+pub struct RepoFile;
 
 /// Why the file cannot be used. All texts may hold what the file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,35 +56,11 @@ impl fmt::Display for RepoFileError {
 
 impl std::error::Error for RepoFileError {}
 
-impl Default for RepoFile {
-    fn default() -> Self {
-        Self {
-            max_workers: None,
-            agent_timeout: Duration::from_secs(30 * 60),
-            max_retries: 0,
-            success_threshold: 0.8,
-            status_interval: Duration::from_secs(30),
-            verbose_logging: false,
-            min_tasks: 2,
-            agent: "claude".to_owned(),
-            model: None,
-            draft: true,
-            base: None,
-            setup: Vec::new(),
-            verify: Vec::new(),
-            protected_paths: [".github/**", ".gitmodules", ".claude/**", ".mcp.json", ".husky/**"]
-                .map(str::to_owned)
-                .to_vec(),
-            allow: Vec::new(),
-        }
-    }
-}
-
 impl RepoFile {
     /// Reads the file's text; an empty text gives the defaults.
-    pub fn parse(text: &str) -> Result<Self, RepoFileError> {
+    pub fn parse(text: &str) -> Result<RunPolicy, Box<RepoFileError>> {
         if text.len() > LARGEST {
-            return Err(RepoFileError {
+            return Err(Box::new(RepoFileError {
                 line: 1,
                 column: 1,
                 key: String::new(),
@@ -124,47 +69,46 @@ impl RepoFile {
                 nearest: None,
                 snippet: String::new(),
                 others: 0,
-            });
+            }));
         }
-        let entries = read(NAME, text, REPOSITORY).map_err(|problems| first(text, &problems))?;
-        let mut file = Self::default();
+        let entries = read(NAME, text, REPOSITORY).map_err(|problems| Box::new(first(text, &problems)))?;
+        let mut policy = RunPolicy::default();
         for entry in &entries {
-            file.set(entry);
+            set(&mut policy, entry);
         }
-        Ok(file)
+        Ok(policy)
     }
+}
 
-    /// Takes over one value, which was checked against the table of keys.
-    fn set(&mut self, entry: &Entry) {
-        let value = &entry.value;
-        let text = || value.as_str().unwrap_or_default().to_owned();
-        let filled = || Some(text()).filter(|text| !text.is_empty());
-        let flag = || value.as_bool().unwrap_or_default();
-        let count = || value.as_integer().and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
-        let duration = || value.as_str().and_then(read_duration).unwrap_or_default();
-        let list = || {
-            let items = value.as_array().into_iter().flatten();
-            items.filter_map(toml::Value::as_str).map(str::to_owned).collect()
-        };
-        match entry.path.join(".").as_str() {
-            "max_workers" => self.max_workers = Some(count()),
-            "agent_timeout" => self.agent_timeout = duration(),
-            "max_retries" => self.max_retries = count(),
-            "success_threshold" => self.success_threshold = number(value).unwrap_or_default(),
-            "status_interval" => self.status_interval = duration(),
-            "verbose_logging" => self.verbose_logging = flag(),
-            "min_tasks" => self.min_tasks = count(),
-            "agent" => self.agent = text(),
-            "model" => self.model = filled(),
-            "draft" => self.draft = flag(),
-            "base" => self.base = filled(),
-            "setup" => self.setup = list(),
-            "verify" => self.verify = list(),
-            "protected_paths" => self.protected_paths = list(),
-            "allow" => self.allow = list(),
-            // A key of the table without a field here; the test below sees it.
-            _ => {}
-        }
+/// Takes over one value, which was checked against the table of keys.
+fn set(policy: &mut RunPolicy, entry: &Entry) {
+    let value = &entry.value;
+    let text = || value.as_str().unwrap_or_default().to_owned();
+    let flag = || value.as_bool().unwrap_or_default();
+    let count = || value.as_integer().and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
+    let duration = || value.as_str().and_then(read_duration).unwrap_or_default();
+    let list = || {
+        let items = value.as_array().into_iter().flatten();
+        items.filter_map(toml::Value::as_str).map(str::to_owned).collect()
+    };
+    match entry.path.join(".").as_str() {
+        "max_workers" => policy.max_workers = Some(count()),
+        "agent_timeout" => policy.agent_timeout = duration(),
+        "max_retries" => policy.max_retries = count(),
+        "success_threshold" => policy.success_threshold = number(value).unwrap_or_default(),
+        "status_interval" => policy.status_interval = duration(),
+        "verbose_logging" => policy.verbose_logging = flag(),
+        "min_tasks" => policy.min_tasks = count(),
+        "agent" => policy.agent = text(),
+        "model" => policy.model = text(),
+        "draft" => policy.draft = flag(),
+        "base" => policy.base = text(),
+        "setup" => policy.setup = list(),
+        "verify" => policy.verify = list(),
+        "protected_paths" => policy.protected_paths = list(),
+        "allow" => policy.allow = list(),
+        // A key of the table without a line here; a test below sees it.
+        _ => {}
     }
 }
 
@@ -194,13 +138,13 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_the_table_of_defaults() {
-        assert_eq!(RepoFile::parse("").unwrap(), RepoFile::default());
+        assert_eq!(RepoFile::parse("").unwrap(), RunPolicy::default());
         let written: String = REPOSITORY
             .iter()
             .filter(|key| !key.default.is_empty())
             .map(|key| format!("{} = {}\n", key.path, key.default))
             .collect();
-        assert_eq!(RepoFile::parse(&written).unwrap(), RepoFile::default());
+        assert_eq!(RepoFile::parse(&written).unwrap(), RunPolicy::default());
     }
 
     #[test]
@@ -225,7 +169,7 @@ mod tests {
         for key in REPOSITORY {
             let (_, value) = values.iter().find(|(name, _)| *name == key.path).expect(key.path);
             let file = RepoFile::parse(&format!("{} = {value}", key.path)).unwrap();
-            assert_ne!(file, RepoFile::default(), "{} has no effect", key.path);
+            assert_ne!(file, RunPolicy::default(), "{} has no effect", key.path);
         }
     }
 

@@ -98,7 +98,7 @@ pub const REPOSITORY: &[Key] = &[
     key(
         "protected_paths",
         Kind::Patterns,
-        "[\".github/**\", \".gitmodules\", \".claude/**\", \".mcp.json\", \".husky/**\"]",
+        "[\".github/**\", \".gitlab-ci.yml\", \".circleci/**\", \"CODEOWNERS\", \".claude/**\", \".mcp.json\", \".codex/**\"]",
         "Paths that an agent must not change.",
     ),
     key("allow", Kind::Logins, "[]", "Who may start work; empty for everyone with write access."),
