@@ -88,6 +88,13 @@ pub struct Settlement {
     pub change: Option<(RunId, RunEvent)>,
 }
 
+impl Settlement {
+    /// The delivery is done and changes nothing.
+    pub fn only(delivery: DeliveryId) -> Self {
+        Self { delivery, trigger: None, note: String::new(), effects: Vec::new(), start: None, change: None }
+    }
+}
+
 /// What became of a [`Settlement`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
