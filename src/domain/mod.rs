@@ -2,8 +2,10 @@
 //!
 //! Everything here is pure: no I/O, clock, randomness or environment.
 
+mod branch;
 mod failure;
 mod ids;
 
+pub use branch::branch_name;
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
