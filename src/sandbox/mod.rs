@@ -5,6 +5,7 @@
 //! Nobody outside this module spawns.
 
 mod exec;
+mod exit;
 mod host;
 mod keeper;
 mod launcher;
@@ -15,6 +16,7 @@ mod remove;
 mod sampler;
 mod shim;
 mod spec;
+mod supervisor;
 mod tail;
 mod tree;
 mod wire;
