@@ -1,3 +1,5 @@
 //! Integration tests: one binary, one module a subject.
 
 mod status_file;
+mod sandbox;
+mod workspace;
