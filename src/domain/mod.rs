@@ -2,8 +2,25 @@
 //!
 //! Everything here is pure: no I/O, clock, randomness or environment.
 
+pub mod command;
+mod decide;
+mod effect;
+mod branch;
 mod failure;
 mod ids;
+mod policy;
+pub mod protect;
+mod run;
+pub mod schedule;
+mod task;
 
+pub use decide::{Action, EDIT_GAP, Snapshot, decide};
+pub use effect::{Effect, EffectKey, EffectState, Emoji, Remote, Scope};
+pub use branch::branch_name;
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
+pub use policy::RunPolicy;
+pub use run::{IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Target, Usage};
+pub use task::{
+    CommandRun, IssueRef, MAX_LOSSES, Progress, Published, Refusal, Size, Spent, Task, TaskEvent, TaskState,
+};

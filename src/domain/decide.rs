@@ -1,0 +1,178 @@
+//! `decide`: what is to be done for a run now. Pure; the executor makes no choices.
+
+use super::{Effect, EffectKey, Emoji, Orchestration, RunState, TaskState};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Ends that fall within this time share one edit of the progress comment.
+pub const EDIT_GAP: Duration = Duration::from_secs(5);
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Make this so on GitHub, in this version.
+    Effect { key: EffectKey, digest: String },
+    /// Everything is terminal and told about: end the run.
+    End,
+    /// Nothing more now; look again then.
+    WakeAt(Timestamp),
+}
+
+/// A run with everything that `decide` looks at.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The run and its tasks.
+    pub orchestration: Orchestration,
+    /// Its effects.
+    pub effects: BTreeMap<EffectKey, Effect>,
+}
+
+/// The actions that bring GitHub and the run one step closer to what the state says, in the order in which
+/// they should be carried out. Empty means that the run is settled until something happens.
+pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<Action> {
+    let mut steps = Steps { snapshot, now, actions: Vec::new(), wake: None };
+    steps.sub_issues();
+    steps.pull_requests();
+    steps.follow_ups();
+    steps.links();
+    match snapshot.orchestration.run.state {
+        RunState::Active => {
+            if steps.ready_to_end() {
+                steps.actions.push(Action::End);
+            } else {
+                steps.progress(false);
+            }
+        }
+        RunState::Ended(_) => {
+            steps.progress(true);
+            let digest = format!("{}#{}", snapshot.orchestration.digest(), snapshot.orchestration.run.round);
+            steps.want(EffectKey::Summary, digest);
+            for target in &snapshot.orchestration.run.triggers {
+                steps.want(EffectKey::React(*target, Emoji::Rocket), "1".to_owned());
+            }
+        }
+    }
+    let mut actions = steps.actions;
+    if let Some(at) = steps.wake {
+        actions.push(Action::WakeAt(at));
+    }
+    actions
+}
+
+struct Steps<'a> {
+    snapshot: &'a Snapshot,
+    now: Timestamp,
+    actions: Vec<Action>,
+    wake: Option<Timestamp>,
+}
+
+impl Steps<'_> {
+    fn settled(&self, key: EffectKey, digest: &str) -> bool {
+        self.snapshot.effects.get(&key).is_some_and(|e| e.settled(digest))
+    }
+
+    /// Asks for the effect unless it is settled; while it waits (a limit, a doubt), only its time is kept.
+    fn want(&mut self, key: EffectKey, digest: String) {
+        if self.settled(key, &digest) {
+            return;
+        }
+        match self.snapshot.effects.get(&key).and_then(|e| e.not_before) {
+            Some(at) if at > self.now => self.wake_at(at),
+            _ => self.actions.push(Action::Effect { key, digest }),
+        }
+    }
+
+    fn wake_at(&mut self, at: Timestamp) {
+        self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
+    }
+
+    fn sub_issues(&mut self) {
+        for task in &self.snapshot.orchestration.tasks {
+            if task.state == TaskState::Planned {
+                self.want(EffectKey::SubIssue(task.number), "1".to_owned());
+            }
+        }
+    }
+
+    fn links(&mut self) {
+        for task in &self.snapshot.orchestration.tasks {
+            if task.sub_issue.is_some() && task.state != TaskState::InReview {
+                self.want(EffectKey::Link(task.number), "1".to_owned());
+                for on in &task.waits_for {
+                    if self.snapshot.orchestration.task(*on).is_some_and(|t| t.sub_issue.is_some()) {
+                        self.want(EffectKey::BlockedBy(task.number, *on), "1".to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    fn pull_requests(&mut self) {
+        for task in &self.snapshot.orchestration.tasks {
+            if task.state == TaskState::Publishing {
+                self.want(EffectKey::PullRequest(task.number), task.attempt.to_string());
+            }
+        }
+    }
+
+    fn follow_ups(&mut self) {
+        for task in &self.snapshot.orchestration.tasks {
+            if let Some(digest) = follow_up_digest(task) {
+                self.want(EffectKey::FollowUp(task.number), digest);
+            }
+        }
+    }
+
+    /// All tasks are terminal, and every failure has its follow-up (or GitHub refused it).
+    fn ready_to_end(&self) -> bool {
+        let tasks = &self.snapshot.orchestration.tasks;
+        tasks.iter().all(|t| t.state.is_terminal())
+            && tasks
+                .iter()
+                .all(|t| follow_up_digest(t).is_none_or(|d| self.settled(EffectKey::FollowUp(t.number), &d)))
+    }
+
+    /// Edited on change: at once when a task ended (ends within [`EDIT_GAP`] share an edit), else at most
+    /// every `status_interval`.
+    fn progress(&mut self, last: bool) {
+        let run = &self.snapshot.orchestration.run;
+        let tasks = &self.snapshot.orchestration.tasks;
+        let digest = if last {
+            format!("{}#{}", self.snapshot.orchestration.digest(), run.round)
+        } else {
+            self.snapshot.orchestration.digest()
+        };
+        let Some(row) = self.snapshot.effects.get(&EffectKey::Progress) else {
+            // The first version tells the plan with its sub-issues, so it waits until they are there.
+            if last || tasks.iter().all(|t| t.state != TaskState::Planned) {
+                self.want(EffectKey::Progress, digest);
+            }
+            return;
+        };
+        if row.settled(&digest) {
+            return;
+        }
+        let terminal = |d: &str| d.split('|').next().map(str::to_owned);
+        let an_end = row.applied.as_deref().and_then(terminal) != terminal(&digest);
+        let gap = match (last, an_end) {
+            (true, _) => Duration::ZERO,
+            (false, true) => EDIT_GAP.min(run.policy.status_interval),
+            (false, false) => run.policy.status_interval,
+        };
+        let due = row.applied_at.map(|at| at + SignedDuration::try_from(gap).unwrap_or(SignedDuration::ZERO));
+        match due {
+            Some(due) if due > self.now => self.wake_at(due),
+            _ => self.want(EffectKey::Progress, digest),
+        }
+    }
+}
+
+/// The version of a task's follow-up issue: open for a failure, closed once a retry succeeded.
+fn follow_up_digest(task: &super::Task) -> Option<String> {
+    match (task.state, task.follow_up) {
+        (TaskState::Failed, _) => Some(format!("open-{}", task.attempt)),
+        (TaskState::Completed, Some(_)) => Some(format!("closed-{}", task.attempt)),
+        _ => None,
+    }
+}

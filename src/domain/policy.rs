@@ -1,0 +1,75 @@
+//! What a repository's `.github/divisi.toml` and the server's limits say about one run.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The rules of one run, read once when it starts (`product.md`, section 9). Never changes afterwards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunPolicy {
+    /// How many attempts of this run may be alive at once; `None` means as many as the runners have slots.
+    pub max_workers: Option<u32>,
+    /// Hard deadline of one attempt's agent.
+    pub agent_timeout: Duration,
+    /// How many times a failed attempt is repeated without being asked.
+    pub max_retries: u32,
+    /// Share of completed tasks (of completed and failed ones) from which a run counts as `partial`, 0 to 1.
+    pub success_threshold: f64,
+    /// The progress comment is edited at most this often while nothing ends.
+    pub status_interval: Duration,
+    /// Whether agent logs carry every event, not only the important ones.
+    pub verbose_logging: bool,
+    /// A plan with fewer open tasks does not start.
+    pub min_tasks: u32,
+    /// Which configured agent works, such as `claude`.
+    pub agent: String,
+    /// The model asked of the agent; empty means the agent's own default.
+    pub model: String,
+    /// Whether pull requests are opened as drafts.
+    pub draft: bool,
+    /// The branch that work starts from and goes to; empty means the default branch.
+    pub base: String,
+    /// Shell commands that run in the work tree before the agent.
+    pub setup: Vec<String>,
+    /// Shell commands that must pass in the work tree after the agent.
+    pub verify: Vec<String>,
+    /// Globs of paths that no change may touch.
+    pub protected_paths: Vec<String>,
+    /// Logins that may start work; empty means everyone with write access.
+    pub allow: Vec<String>,
+}
+
+impl RunPolicy {
+    /// What a change may not touch unless the repository says otherwise: CI, ownership and agents' configuration.
+    pub const PROTECTED: &[&str] = &[
+        ".github/**",
+        ".gitlab-ci.yml",
+        ".circleci/**",
+        "CODEOWNERS",
+        ".claude/**",
+        ".mcp.json",
+        ".codex/**",
+    ];
+}
+
+impl Default for RunPolicy {
+    fn default() -> Self {
+        Self {
+            max_workers: None,
+            agent_timeout: Duration::from_secs(30 * 60),
+            max_retries: 0,
+            success_threshold: 0.8,
+            status_interval: Duration::from_secs(30),
+            verbose_logging: false,
+            min_tasks: 2,
+            agent: "claude".to_owned(),
+            model: String::new(),
+            draft: true,
+            base: String::new(),
+            setup: Vec::new(),
+            verify: Vec::new(),
+            protected_paths: Self::PROTECTED.iter().map(|p| (*p).to_owned()).collect(),
+            allow: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! A task of a run: its state, what may happen to it, and the one function that changes it.
+
+use super::{Failure, FailureKind, RunnerId, Sha, TaskNumber};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Where a task stands. The text form is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// In the plan; its sub-issue does not exist yet.
+    Planned,
+    /// Waits for a runner.
+    Ready,
+    /// A runner holds a lease on an attempt of it.
+    Running,
+    /// The branch is pushed; the pull request is being checked and opened.
+    Publishing,
+    /// The pull request exists.
+    Completed,
+    /// The last attempt failed and no automatic retry is left.
+    Failed,
+    /// A person stopped it.
+    Cancelled,
+    /// What it waits for failed.
+    Blocked,
+    /// An earlier run's pull request for it is open or merged: listed, not run.
+    InReview,
+}
+
+impl TaskState {
+    /// The stored name, such as `running`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Publishing => "publishing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Blocked => "blocked",
+            Self::InReview => "in_review",
+        }
+    }
+
+    /// Whether nothing more happens to the task by itself.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled | Self::Blocked | Self::InReview)
+    }
+
+    /// One letter for digests.
+    fn letter(self) -> char {
+        match self {
+            Self::Planned => 'p',
+            Self::Ready => 'w',
+            Self::Running => 'r',
+            Self::Publishing => 'u',
+            Self::Completed => 'c',
+            Self::Failed => 'f',
+            Self::Cancelled => 'x',
+            Self::Blocked => 'b',
+            Self::InReview => 'v',
+        }
+    }
+}
+
+/// How big a task looks; longer ones start first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Size {
+    /// Small.
+    S,
+    /// Medium.
+    #[default]
+    M,
+    /// Large.
+    L,
+}
+
+/// An issue on GitHub by both of its names: the number people see and the database id that links need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssueRef {
+    /// The number in the repository.
+    pub number: u64,
+    /// The database id.
+    pub id: u64,
+}
+
+/// One command that was run to set up or verify, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRun {
+    /// The command as the repository wrote it.
+    pub command: String,
+    /// Whether it ended with status 0 in time.
+    pub ok: bool,
+    /// Seconds it took.
+    pub seconds: u64,
+    /// Its last lines, redacted.
+    pub tail: Vec<String>,
+}
+
+/// A finished, verified and pushed attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The commit at the head of the pushed branch.
+    pub head: Sha,
+    /// The commit that the work started from.
+    pub base: Sha,
+    /// Number of commits from base to head.
+    pub commits: u32,
+    /// Paths that the change touches.
+    pub paths: Vec<String>,
+    /// The verify commands that passed.
+    pub verify: Vec<CommandRun>,
+    /// What the agent says it did: foreign text, shown fenced, decides nothing.
+    pub said: String,
+}
+
+/// What attempts of a task have cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spent {
+    /// Tokens in and out.
+    pub tokens: u64,
+    /// US dollars, as far as agents tell prices.
+    pub cost_usd: f64,
+    /// Wall seconds from claim to end.
+    pub seconds: f64,
+}
+
+impl std::ops::AddAssign for Spent {
+    fn add_assign(&mut self, more: Self) {
+        self.tokens += more.tokens;
+        self.cost_usd += more.cost_usd;
+        self.seconds += more.seconds;
+    }
+}
+
+/// What the runner last told about a running attempt. Hints for people; decides nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// Such as `setup`, `agent`, `verify`, `push`.
+    pub stage: String,
+    /// Percent, if the agent told one.
+    pub percent: Option<u8>,
+    /// One line from the agent.
+    pub note: String,
+}
+
+/// A sub-task within a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its number in the plan, from 1.
+    pub number: TaskNumber,
+    /// The title as written in the master issue.
+    pub title: String,
+    /// Markdown of its children and prose: foreign text.
+    pub details: String,
+    /// Its own acceptance criteria, else the issue's.
+    pub criteria: Vec<String>,
+    /// Files it names.
+    pub paths: Vec<String>,
+    /// A guess of its size.
+    pub size: Size,
+    /// Earlier tasks that name the same file: never in flight together with this one.
+    #[serde(default)]
+    pub waits_for: Vec<TaskNumber>,
+    /// Where it stands.
+    pub state: TaskState,
+    /// Number of attempts begun.
+    pub attempt: u32,
+    /// The fence: grows with every claim; a message with another one is stale.
+    pub epoch: u64,
+    /// Who holds the lease.
+    pub runner: Option<RunnerId>,
+    /// Until when.
+    pub lease_until: Option<Timestamp>,
+    /// Automatic retries used since the last time a person asked.
+    pub retries_used: u32,
+    /// Leases lost since the last time a person asked.
+    pub losses: u32,
+    /// Its issue: made by us, or the one that the master names.
+    pub sub_issue: Option<IssueRef>,
+    /// Whether the sub-issue was there before (named by the master, or from an earlier run).
+    pub adopted: bool,
+    /// The pull request's number.
+    pub pull_request: Option<u64>,
+    /// The follow-up issue's number.
+    pub follow_up: Option<u64>,
+    /// The branch that its work goes to.
+    pub branch: String,
+    /// The head that we last pushed to the branch, kept through retries: what the next push may replace.
+    #[serde(default)]
+    pub branch_head: Option<Sha>,
+    /// The result of the attempt that succeeded.
+    pub published: Option<Published>,
+    /// Why the last ended attempt failed; kept through a retry (the agent is told), cleared by success.
+    pub failure: Option<Failure>,
+    /// The agent's name.
+    pub agent: String,
+    /// When the current or last attempt was claimed.
+    pub started_at: Option<Timestamp>,
+    /// When the task last became terminal.
+    pub ended_at: Option<Timestamp>,
+    /// Sum over all attempts.
+    pub spent: Spent,
+    /// The runner's last word.
+    pub progress: Progress,
+}
+
+/// What may happen to a task. Events of a runner carry the epoch of their lease.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum TaskEvent {
+    /// Its sub-issue exists on GitHub.
+    SubIssueKnown(IssueRef),
+    /// GitHub refused to make its sub-issue for good.
+    SubIssueRefused(Failure),
+    /// A runner took it: a new attempt and a new epoch.
+    Claimed { runner: RunnerId, until: Timestamp },
+    /// The runner still works.
+    Renewed { epoch: u64, until: Timestamp, progress: Progress },
+    /// The runner pushed a verified branch.
+    Pushed { epoch: u64, published: Published, spent: Spent },
+    /// The attempt ended without a result. `again` says whether an automatic retry makes sense.
+    AttemptFailed { epoch: u64, failure: Failure, spent: Spent, again: bool },
+    /// The lease ran out, or the runner that held it is gone.
+    LeaseLost { epoch: u64 },
+    /// The pull request exists.
+    PullRequestKnown(u64),
+    /// What was pushed did not pass the control plane's check, or GitHub refused the pull request.
+    PublishRefused(Failure),
+    /// The follow-up issue exists.
+    FollowUpKnown(u64),
+    /// A person asked for another attempt.
+    RetryAsked,
+}
+
+/// Why an event was not applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The message belongs to an earlier lease.
+    #[error("stale epoch {got}: the task is at epoch {current}")]
+    Stale { got: u64, current: u64 },
+    /// The event cannot happen in this state.
+    #[error("`{event}` cannot happen to a task that is {state}")]
+    Impossible { event: &'static str, state: &'static str },
+    /// There is no such task in the run.
+    #[error("the run has no task {0}")]
+    NoSuchTask(TaskNumber),
+    /// The run has ended (or is live) where the event needs the opposite.
+    #[error("the run is {0}")]
+    Run(&'static str),
+}
+
+/// A lease may be lost this often before the task fails as `lost_runner`.
+pub const MAX_LOSSES: u32 = 3;
+
+impl Task {
+    /// One letter for the state and the attempt's number, for digests: changes exactly when the task's row
+    /// in a report changes.
+    pub fn digest(&self) -> String {
+        format!("{}{}", self.state.letter(), self.attempt)
+    }
+
+    /// Applies one event. `max_retries` is the run's policy.
+    ///
+    /// # Errors
+    /// [`Refusal::Stale`] for a message of an earlier lease, [`Refusal::Impossible`] for an event that the
+    /// state does not allow. The task is unchanged then.
+    pub fn apply(&self, event: &TaskEvent, max_retries: u32, now: Timestamp) -> Result<Self, Refusal> {
+        use TaskEvent as E;
+        use TaskState as S;
+        let mut next = self.clone();
+        match (self.state, event) {
+            (S::Planned, E::SubIssueKnown(issue)) => {
+                next.sub_issue = Some(*issue);
+                next.state = S::Ready;
+            }
+            (S::Planned, E::SubIssueRefused(failure)) => next.fail(failure.clone(), now),
+            (S::Ready, E::Claimed { runner, until }) => {
+                next.state = S::Running;
+                next.attempt += 1;
+                next.epoch += 1;
+                next.runner = Some(runner.clone());
+                next.lease_until = Some(*until);
+                next.started_at = Some(now);
+                next.ended_at = None;
+                next.progress = Progress::default();
+            }
+            (S::Running, E::Renewed { epoch, until, progress }) => {
+                self.fence(*epoch)?;
+                next.lease_until = Some(*until);
+                next.progress = progress.clone();
+            }
+            (S::Running, E::Pushed { epoch, published, spent }) => {
+                self.fence(*epoch)?;
+                next.release(*spent);
+                next.branch_head = Some(published.head.clone());
+                next.published = Some(published.clone());
+                next.state = S::Publishing;
+            }
+            (S::Running, E::AttemptFailed { epoch, failure, spent, again }) => {
+                self.fence(*epoch)?;
+                next.release(*spent);
+                if *again && self.retries_used < max_retries {
+                    next.retries_used += 1;
+                    next.failure = Some(failure.clone());
+                    next.state = S::Ready;
+                } else {
+                    next.fail(failure.clone(), now);
+                }
+            }
+            (S::Running, E::LeaseLost { epoch }) => {
+                self.fence(*epoch)?;
+                let seconds =
+                    self.started_at.map_or(0.0, |s| (now.as_millisecond() - s.as_millisecond()) as f64 / 1e3);
+                next.release(Spent { seconds, ..Spent::default() });
+                next.losses += 1;
+                let failure =
+                    Failure::new(FailureKind::LostRunner, "The runner host stopped renewing its lease.");
+                if next.losses >= MAX_LOSSES {
+                    next.fail(failure, now);
+                } else {
+                    next.failure = Some(failure);
+                    next.state = S::Ready;
+                }
+            }
+            (S::Publishing, E::PullRequestKnown(number)) => {
+                next.pull_request = Some(*number);
+                next.failure = None;
+                next.state = S::Completed;
+                next.ended_at = Some(now);
+            }
+            (S::Publishing, E::PublishRefused(failure)) => next.fail(failure.clone(), now),
+            (S::Failed, E::FollowUpKnown(number)) => next.follow_up = Some(*number),
+            // The follow-up was asked for while the task had failed; its number stays true after a retry began.
+            (_, E::FollowUpKnown(number)) => next.follow_up = Some(*number),
+            (S::Failed | S::Cancelled, E::RetryAsked) => {
+                next.state = if self.sub_issue.is_some() { S::Ready } else { S::Planned };
+                next.retries_used = 0;
+                next.losses = 0;
+                next.ended_at = None;
+                next.started_at = None;
+                next.published = None;
+            }
+            // A lease that ended otherwise: the runner is told "lost", whatever it says.
+            (
+                _,
+                E::Renewed { epoch, .. }
+                | E::Pushed { epoch, .. }
+                | E::AttemptFailed { epoch, .. }
+                | E::LeaseLost { epoch },
+            ) => {
+                return Err(Refusal::Stale { got: *epoch, current: self.epoch });
+            }
+            (
+                state,
+                E::SubIssueKnown(_)
+                | E::SubIssueRefused(_)
+                | E::Claimed { .. }
+                | E::PullRequestKnown(_)
+                | E::PublishRefused(_)
+                | E::RetryAsked,
+            ) => return Err(Refusal::Impossible { event: event.name(), state: state.as_str() }),
+        }
+        Ok(next)
+    }
+
+    fn fence(&self, epoch: u64) -> Result<(), Refusal> {
+        if epoch == self.epoch { Ok(()) } else { Err(Refusal::Stale { got: epoch, current: self.epoch }) }
+    }
+
+    fn release(&mut self, spent: Spent) {
+        self.runner = None;
+        self.lease_until = None;
+        self.spent += spent;
+    }
+
+    fn fail(&mut self, failure: Failure, now: Timestamp) {
+        self.state =
+            if failure.kind == FailureKind::Cancelled { TaskState::Cancelled } else { TaskState::Failed };
+        self.failure = Some(failure);
+        self.ended_at = Some(now);
+    }
+}
+
+impl TaskEvent {
+    /// The event's name for messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SubIssueKnown(_) => "sub-issue known",
+            Self::SubIssueRefused(_) => "sub-issue refused",
+            Self::Claimed { .. } => "claimed",
+            Self::Renewed { .. } => "renewed",
+            Self::Pushed { .. } => "pushed",
+            Self::AttemptFailed { .. } => "attempt failed",
+            Self::LeaseLost { .. } => "lease lost",
+            Self::PullRequestKnown(_) => "pull request known",
+            Self::PublishRefused(_) => "publish refused",
+            Self::FollowUpKnown(_) => "follow-up known",
+            Self::RetryAsked => "retry asked",
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The `Store` trait: what the rest of the crate may ask of a database.
+
+use crate::domain::schedule::Limits;
+use crate::domain::{
+    AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Refusal, Remote, RunEvent, RunId, RunnerId,
+    Scope, Snapshot, TaskNumber,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// Why a store operation did not happen. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is locked, full, gone or too slow: try again later.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// A row does not hold what this version expects.
+    #[error("the database holds something unexpected: {0}")]
+    Corrupt(String),
+    /// `domain` refused the event.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoSuchRun(RunId),
+}
+
+/// A verified, routed delivery.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    /// The GUID.
+    pub id: DeliveryId,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// The raw body.
+    pub payload: Vec<u8>,
+}
+
+/// What became of a delivery at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// Committed now.
+    New,
+    /// Its GUID was there already.
+    Known,
+}
+
+/// A delivery that waits to be worked on.
+#[derive(Clone, Debug)]
+pub struct InboxDelivery {
+    /// The GUID.
+    pub id: DeliveryId,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// The raw body.
+    pub payload: Vec<u8>,
+    /// When it was committed.
+    pub received_at: Timestamp,
+    /// How often it was tried before.
+    pub tries: u32,
+}
+
+/// An effect that an intake wants, in a delivery's scope.
+#[derive(Clone, Debug)]
+pub struct NewEffect {
+    /// Which.
+    pub key: EffectKey,
+    /// What it needs (repository, issue, text).
+    pub payload: serde_json::Value,
+}
+
+/// Everything that working on one delivery changes, in one transaction.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// What the event is about, the same for every delivery of it, such as `comment:17`. A second delivery with a
+    /// known key changes nothing.
+    pub trigger: Option<String>,
+    /// What was decided, for logs and people who look into the database.
+    pub note: String,
+    /// Answers.
+    pub effects: Vec<NewEffect>,
+    /// A new run.
+    pub start: Option<Orchestration>,
+    /// An event for a run that exists.
+    pub change: Option<(RunId, RunEvent)>,
+}
+
+impl Settlement {
+    /// The delivery is done and changes nothing.
+    pub fn only(delivery: DeliveryId) -> Self {
+        Self { delivery, trigger: None, note: String::new(), effects: Vec::new(), start: None, change: None }
+    }
+}
+
+/// What became of a [`Settlement`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// All of it is committed.
+    Done,
+    /// The trigger is known from another delivery; only the delivery is marked done.
+    Duplicate,
+    /// The master issue has a live run already, or the run refused the event: nothing was changed, look again.
+    Conflict,
+}
+
+/// What an event left behind.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The run after the event.
+    pub after: Orchestration,
+}
+
+/// What is known when an effect is about to be sent.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The row, now `sending`.
+    pub effect: Effect,
+    /// Whether an earlier request for it may have reached GitHub without a recorded answer: look before you send.
+    pub may_have_been_sent: bool,
+}
+
+/// A runner process as it registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunnerSeen {
+    /// This process.
+    pub runner: RunnerId,
+    /// Its host.
+    pub host_id: String,
+    /// Its slots.
+    pub slots: u32,
+    /// Agents it can run.
+    pub agents: Vec<String>,
+    /// Its sandbox tier.
+    pub tier: String,
+}
+
+/// An attempt that was handed out.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Its fence.
+    pub epoch: u64,
+    /// The run with the task already `running`.
+    pub orchestration: Orchestration,
+}
+
+/// What a number in a repository is to Divisi.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskRole {
+    /// The sub-issue of a task.
+    SubIssue(RunId, TaskNumber),
+    /// The follow-up issue of a task.
+    FollowUp(RunId, TaskNumber),
+    /// The pull request of a task.
+    PullRequest(RunId, TaskNumber),
+}
+
+impl TaskRole {
+    /// The task that it belongs to.
+    pub fn task(&self) -> (&RunId, TaskNumber) {
+        match self {
+            Self::SubIssue(run, task) | Self::FollowUp(run, task) | Self::PullRequest(run, task) => {
+                (run, *task)
+            }
+        }
+    }
+}
+
+/// The database. Every method is one transaction; every error means that nothing changed.
+#[async_trait]
+pub trait Store: Send + Sync {
+    // -- inbox
+
+    /// Commits a delivery durably (fsync) before it returns.
+    async fn delivery_received(&self, delivery: NewDelivery, now: Timestamp) -> Result<Received, StoreError>;
+    /// The oldest delivery that is due (`new`, and not deferred past `now`). Does not lock it: one intake loop.
+    async fn delivery_due(&self, now: Timestamp) -> Result<Option<InboxDelivery>, StoreError>;
+    /// Puts a delivery off until `until` after a temporary failure; `error` is kept for people.
+    async fn delivery_deferred(
+        &self,
+        id: &DeliveryId,
+        until: Timestamp,
+        error: &str,
+    ) -> Result<(), StoreError>;
+    /// Marks it done together with everything that it changes.
+    async fn delivery_settled(&self, settlement: Settlement, now: Timestamp) -> Result<Settled, StoreError>;
+    /// Removes settled deliveries received before `before`, and their settled effects; returns how many.
+    async fn deliveries_pruned(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    // -- runs
+
+    /// The run with its tasks and effects.
+    async fn snapshot(&self, run: &RunId) -> Result<Snapshot, StoreError>;
+    /// Applies an event to a run through `Orchestration::apply` and stores the result; for a run that is
+    /// active or had ended. Marks the run unsettled.
+    async fn run_changed(&self, run: &RunId, event: RunEvent, now: Timestamp)
+    -> Result<Recorded, StoreError>;
+    /// Marks the run as having nothing left to do, if nothing changed since `seen` was read (compare with the stored
+    /// state); returns whether it was marked.
+    async fn run_settled(&self, seen: &Orchestration) -> Result<bool, StoreError>;
+    /// Runs that are not settled.
+    async fn runs_open(&self) -> Result<Vec<RunId>, StoreError>;
+    /// The newest run of a master issue.
+    async fn run_of_master(&self, repo: u64, master: u64) -> Result<Option<Orchestration>, StoreError>;
+    /// All runs, newest first, at most `limit`.
+    async fn runs(&self, limit: u32) -> Result<Vec<Orchestration>, StoreError>;
+    /// How many runs of a repository are active.
+    async fn runs_active(&self, repo: u64) -> Result<u32, StoreError>;
+    /// How many orchestration ids of a repository begin with this text (`orch-12-20261124`), for the `-{n}`.
+    async fn orchestrations_named(&self, repo: u64, prefix: &str) -> Result<u32, StoreError>;
+    /// What a number is to us, in the newest run that knows it.
+    async fn role_of(&self, repo: u64, number: u64) -> Result<Option<TaskRole>, StoreError>;
+
+    // -- effects
+
+    /// Effects of deliveries that are not settled and due.
+    async fn answers_due(&self, now: Timestamp) -> Result<Vec<Effect>, StoreError>;
+    /// Records the intent: the row becomes `sending` for `digest` (it is made if missing), before anything is sent.
+    async fn effect_intended(
+        &self,
+        scope: &Scope,
+        key: EffectKey,
+        digest: &str,
+        now: Timestamp,
+    ) -> Result<Intent, StoreError>;
+    /// Rows that are `sending` belong to a process that died: `doubt` for each, to be looked up not before `look_at`.
+    /// Called once at start, before anything is sent; returns how many.
+    async fn effects_interrupted(&self, look_at: Timestamp) -> Result<u64, StoreError>;
+    /// Records what GitHub shows now: `done` with `applied` = `digest` (another digest than the row wants means that an
+    /// older version was found), with what it is called, and the event that follows for the run (in the same
+    /// transaction; a refused event is dropped).
+    async fn effect_applied(
+        &self,
+        scope: &Scope,
+        key: EffectKey,
+        digest: &str,
+        remote: Option<Remote>,
+        event: Option<RunEvent>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// The outcome is unknown: `doubt`, to be looked up not before `look_at`.
+    async fn effect_doubted(
+        &self,
+        scope: &Scope,
+        key: EffectKey,
+        look_at: Timestamp,
+        error: &str,
+    ) -> Result<(), StoreError>;
+    /// Surely not sent (or surely not applied): `wanted` again, not before `until`.
+    async fn effect_postponed(
+        &self,
+        scope: &Scope,
+        key: EffectKey,
+        until: Timestamp,
+        error: &str,
+    ) -> Result<(), StoreError>;
+    /// GitHub refused it for good, with the event that follows for the run.
+    async fn effect_refused(
+        &self,
+        scope: &Scope,
+        key: EffectKey,
+        error: &str,
+        event: Option<RunEvent>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// What GitHub shows is gone (a person deleted the comment): forget `remote` and `applied`, so that it is made anew.
+    async fn effect_forgotten(&self, scope: &Scope, key: EffectKey) -> Result<(), StoreError>;
+
+    // -- runners and leases
+
+    /// A runner process registered. Leases of other processes of the same host end at once
+    /// (`LeaseLost` for each); returns the runs that this changed.
+    async fn runner_registered(&self, seen: RunnerSeen, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
+    /// Hands out the next attempt (`domain::schedule::pick` among the tasks of active runs that `Orchestration::may_start`) under a lease until `now +
+    /// lease`, or again one that this runner holds and does not list in `holds`. `None`: nothing to do.
+    async fn attempt_claimed(
+        &self,
+        runner: &RunnerId,
+        holds: &[AttemptId],
+        limits: &Limits,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Claimed>, StoreError>;
+    /// Ends every lease that ran out before `now`; returns the runs that this changed. The caller sees to it that the
+    /// store has been reachable for a whole lease first.
+    async fn leases_expired(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
+    /// Whether this runner holds the attempt at this epoch (state `running`).
+    async fn lease_held(
+        &self,
+        attempt: &AttemptId,
+        epoch: u64,
+        runner: &RunnerId,
+    ) -> Result<bool, StoreError>;
+    /// The epoch and the runner under which an attempt ended, if it has: for a repeated `finish`.
+    async fn attempt_ended_by(&self, attempt: &AttemptId) -> Result<Option<(u64, RunnerId)>, StoreError>;
+
+    // -- health
+
+    /// Whether a write works and the schema is current.
+    async fn ready(&self) -> Result<(), StoreError>;
+}
