@@ -1,7 +1,8 @@
 //! The files and symbols that a text names, what two tasks have in common, and how big a task looks.
 
-use super::model::{Overlap, Plan, PlannedTask, Size};
+use super::model::{Overlap, Plan, PlannedTask};
 use super::text::{has_any, spaced};
+use crate::domain::Size;
 use std::collections::BTreeMap;
 
 /// Endings by which a bare word is a file.

@@ -23,5 +23,6 @@ mod table;
 mod text;
 mod words;
 
-pub use model::{Barrier, Dependency, Overlap, Plan, PlannedTask, Size, Verdict};
+pub use crate::domain::Size;
+pub use model::{Barrier, Dependency, Overlap, Plan, PlannedTask, Verdict};
 pub use read::read;

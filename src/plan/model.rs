@@ -1,5 +1,6 @@
 //! What reading an issue yields. Stored as JSON with its run, so fields are only ever added.
 
+use crate::domain::Size;
 use serde::{Deserialize, Serialize};
 
 /// The sub-tasks of a master issue and all that its text says about their order. Indexes count from 0.
@@ -45,29 +46,6 @@ pub struct PlannedTask {
     pub size: Size,
     /// The line of the body (from 1) where it stands.
     pub line: usize,
-}
-
-/// How much work a task looks like. A guess for people and for the longest-first schedule, nothing more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Size {
-    /// A small change in one place.
-    S,
-    /// The usual.
-    #[default]
-    M,
-    /// Many parts, or a rewrite.
-    L,
-}
-
-impl Size {
-    /// `S`, `M` or `L`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Size::S => "S",
-            Size::M => "M",
-            Size::L => "L",
-        }
-    }
 }
 
 /// `task` waits for `on`.

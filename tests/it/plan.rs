@@ -242,5 +242,185 @@ fn the_labelled_cases_are_read_at_least_this_well() {
         share(done, matched),
         share(existing, matched),
     );
-    assert!(titles.f1() >= 0.80, "titles F1 {:.3}", titles.f1());
+    // These cases were at hand while the rules were written: the floors guard against going back, they do not
+    // say how well unseen issues are read.
+    assert!(titles.f1() >= 0.96, "titles F1 {:.3}", titles.f1());
+    assert!(exact >= 0.92, "exact lists {exact:.3}");
+    assert!(master >= 0.95, "master {master:.3}");
+    assert!(edges.f1() >= 0.85, "dependencies F1 {:.3}", edges.f1());
+}
+
+/// What GitHub lets a person put into a body, and then some.
+const LONGEST: usize = 70_000;
+
+fn filled(piece: &str) -> String {
+    piece.repeat(LONGEST / piece.len())
+}
+
+#[test]
+fn hostile_bodies_are_read_in_time() {
+    let pieces = [
+        "- [ ] a\n",
+        "- ",
+        "> ",
+        "#",
+        "`",
+        "[",
+        "![",
+        "*a_ ",
+        "|a",
+        "- [ ] #1 after #2 \n",
+        "#1 ",
+        "after #1 ",
+        "#1 -> #2 -> ",
+        "Task 1 ",
+        "(",
+        "((((#1",
+        "<!--",
+        "<details>\n",
+        "\\n- ",
+        "&amp;",
+        "## Task 1: Add a\n",
+        "# a\n- b\n",
+        "**a**\n",
+        "a:\n- [ ] b\n\n",
+        "| a | b |\n|---|---|\n| #1 | after 1 |\n\n",
+        "- [ ] Split `src/a.rs` and `Store::open`\n",
+        "```[tasklist]\n- [ ] a\n",
+        "1. - * + ",
+        "\u{3042}",
+        "🎻",
+        "- [ ] T1 depends on T1, T2 and T3\n",
+        "Phase 1\n- [ ] a\nPhase 2\n",
+        "## Phase 1\n- [ ] a\n",
+        "start with a the rest ",
+        "https://github.com/a/b/issues/1 ",
+        "- [ ] a\n  - [ ] b\n    - [ ] c\n",
+        "\r",
+        "\0",
+        "[^1]: a\n",
+        "## Tasks\n### a\n",
+        "Wave 1: a1, a2\n",
+        "- Wave 1: a1, a2\n",
+        "[ ] a\n",
+        "├── a\n",
+        "x\n  ",
+        "    ",
+        "\t- a\n",
+        "depends on ",
+    ];
+    let mut slowest = (Duration::ZERO, "");
+    for piece in pieces {
+        for body in [
+            filled(piece),
+            format!("- [ ] {}", filled(piece)),
+            format!("## Tasks\n- [ ] a\n- [ ] b\n\n{}", filled(piece)),
+        ] {
+            let began = divisi::clock::instant();
+            let plan = plan::read("Epic: hostile", &body, Some(1), Some(("a", "b")));
+            let _ = plan.to_json(2);
+            slowest = slowest.max((began.elapsed(), piece));
+        }
+    }
+    println!("slowest 70 kB body: {slowest:?}");
+    // An unoptimised build on a busy machine; anything that grows with the square takes minutes.
+    assert!(slowest.0 < Duration::from_secs(5), "{slowest:?}");
+}
+
+#[test]
+fn odd_titles_and_line_ends_survive() {
+    let emoji = "🎻".repeat(300);
+    let body = format!(
+        "\u{feff}## Tasks\r\n- [ ] {emoji}\r\n- [ ] `rm -rf $(HOME)`; --force && \"x\"\r\n- [ ] wraps\r\n      here\0\r\n"
+    );
+    let plan = plan::read("a\nb", &body, None, None);
+    let titles: Vec<_> = plan.tasks.iter().map(|task| task.title.as_str()).collect();
+    assert_eq!(titles, [emoji.as_str(), "`rm -rf $(HOME)`; --force && \"x\"", "wraps here\u{fffd}"]);
+    assert_eq!(plan.tasks[2].line, 4);
+    assert!(plan.tasks.iter().all(|task| !task.title.contains(['\n', '\r', '\0'])));
+}
+
+fn markdown() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<String>(),
+        prop::sample::select(vec![
+            "\n",
+            "\r\n",
+            "- ",
+            "- [ ] ",
+            "- [x] ",
+            "1. ",
+            "  ",
+            "    ",
+            "## ",
+            "### Task 1: ",
+            "**",
+            "`",
+            "```\n",
+            "```[tasklist]\n",
+            "> ",
+            "<!--",
+            "-->",
+            "| a | b |\n|---|---|\n",
+            "| ",
+            "#1",
+            "#2",
+            " depends on ",
+            " after ",
+            " blocks ",
+            " → ",
+            " -> ",
+            "Phase 2",
+            "Wave 1: ",
+            "Task 3",
+            "## Tasks\n",
+            "## Acceptance criteria\n",
+            "(",
+            ")",
+            "[",
+            "](",
+            "https://github.com/a/b/issues/7",
+            "✅ ",
+            "⬜ ",
+            "~~",
+            "\\n",
+            ":",
+            ",",
+            "src/a.rs",
+            "é",
+            "の",
+            "🎻",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_text_gives_a_sound_plan(title in any::<String>(), body in markdown()) {
+        let plan = plan::read(&title, &body, Some(1), Some(("a", "b")));
+        prop_assert_eq!(&plan, &plan::read(&title, &body, Some(1), Some(("a", "b"))), "the same text gives the same plan");
+        let tasks = plan.tasks.len();
+        let lines = body.replace("\r\n", "\n").replace('\r', "\n").split('\n').count();
+        for task in &plan.tasks {
+            prop_assert!(!task.title.trim().is_empty());
+            prop_assert!(!task.title.contains(['\n', '\r', '\0']));
+            prop_assert!((1..=lines).contains(&task.line), "line {} of {lines}", task.line);
+            prop_assert!(task.existing_issue.is_none_or(|number| number != 1));
+        }
+        for edge in &plan.dependencies {
+            prop_assert!(edge.task < tasks && edge.on < tasks && edge.task != edge.on && !edge.reason.is_empty());
+        }
+        for wall in &plan.barriers {
+            prop_assert!(wall.before.iter().chain(&wall.after).all(|&task| task < tasks));
+        }
+        for pair in &plan.overlaps {
+            prop_assert!(pair.a < pair.b && pair.b < tasks);
+        }
+        let stored = serde_json::to_string(&plan).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Plan>(&stored).unwrap(), &plan);
+        let settled = plan.rounds().concat().len();
+        prop_assert_eq!(settled == plan.open().count(), plan.cycle().is_empty());
+    }
 }
