@@ -1,5 +1,6 @@
 //! Integration tests: one binary, one module a subject.
 
-mod status_file;
+mod plan;
 mod sandbox;
+mod status_file;
 mod workspace;
