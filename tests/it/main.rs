@@ -1,5 +1,7 @@
 //! Integration tests: one binary, one module a subject.
 
-mod status_file;
 mod sandbox;
+mod status_file;
 mod workspace;
+
+mod webhook;
