@@ -4,3 +4,5 @@ mod plan;
 mod sandbox;
 mod status_file;
 mod workspace;
+
+mod webhook;
