@@ -5,6 +5,7 @@
 pub mod command;
 mod decide;
 mod effect;
+mod branch;
 mod failure;
 mod ids;
 mod policy;
@@ -15,6 +16,7 @@ mod task;
 
 pub use decide::{Action, EDIT_GAP, Snapshot, decide};
 pub use effect::{Effect, EffectKey, EffectState, Emoji, Remote, Scope};
+pub use branch::branch_name;
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
 pub use policy::RunPolicy;

@@ -2,3 +2,5 @@
 
 mod architecture;
 mod status_file;
+mod sandbox;
+mod workspace;
