@@ -1,6 +1,8 @@
 //! Integration tests: one binary, one module a subject.
 
 mod plan;
+mod architecture;
+mod status_file;
 mod sandbox;
 mod status_file;
 mod workspace;
