@@ -8,3 +8,4 @@ mod status_file;
 mod workspace;
 
 mod webhook;
+mod store;
