@@ -27,15 +27,6 @@ pub enum AgentKind {
     Command,
 }
 
-/// How an agent's model server wants the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyHeader {
-    /// `x-api-key: KEY`.
-    XApiKey,
-    /// `authorization: Bearer KEY`.
-    Bearer,
-}
-
 impl AgentKind {
     /// Every kind.
     pub const ALL: &[AgentKind] = &[Self::Claude, Self::Command];
@@ -53,11 +44,11 @@ impl AgentKind {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
     }
 
-    /// The header in which the model's server expects the key.
-    pub fn key_header(self) -> KeyHeader {
+    /// The header in which the model's server expects the key, and what stands before the key in it.
+    pub fn key_header(self) -> (&'static str, &'static str) {
         match self {
-            Self::Claude => KeyHeader::XApiKey,
-            Self::Command => KeyHeader::Bearer,
+            Self::Claude => ("x-api-key", ""),
+            Self::Command => ("authorization", "Bearer "),
         }
     }
 
