@@ -75,6 +75,8 @@ pub struct Assignment {
     pub base_sha: Sha,
     /// The branch that the work goes to.
     pub branch: String,
+    /// What that branch holds by an earlier attempt of ours, if one pushed: the push may replace exactly this.
+    pub branch_head: Option<Sha>,
     /// The agent's name in the runner's configuration.
     pub agent: String,
     /// The session id for the agent, made before the start: a UUID.

@@ -99,6 +99,11 @@ impl Steps<'_> {
         for task in &self.snapshot.orchestration.tasks {
             if task.sub_issue.is_some() && task.state != TaskState::InReview {
                 self.want(EffectKey::Link(task.number), "1".to_owned());
+                for on in &task.waits_for {
+                    if self.snapshot.orchestration.task(*on).is_some_and(|t| t.sub_issue.is_some()) {
+                        self.want(EffectKey::BlockedBy(task.number, *on), "1".to_owned());
+                    }
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ mod effect;
 mod failure;
 mod ids;
 mod policy;
+pub mod protect;
 mod run;
 pub mod schedule;
 mod task;

@@ -225,6 +225,21 @@ impl Orchestration {
         self.tasks.iter().find(|t| t.number == number)
     }
 
+    /// Whether a runner may take the task now: it is ready, and what it waits for has ended one way or another.
+    pub fn may_start(&self, task: &Task) -> bool {
+        let over = |n: &TaskNumber| self.task(*n).is_none_or(|t| t.state.is_terminal());
+        task.state == TaskState::Ready && task.waits_for.iter().all(over)
+    }
+
+    /// The latest completed task that this one waited for: its work starts from that one's verified commit, and
+    /// its pull request goes to that one's branch.
+    pub fn stands_on(&self, task: &Task) -> Option<&Task> {
+        let done = |n: &TaskNumber| {
+            self.task(*n).filter(|t| t.state == TaskState::Completed && t.published.is_some())
+        };
+        task.waits_for.iter().filter_map(done).max_by_key(|t| t.number)
+    }
+
     /// How many tasks stand in this state.
     pub fn count(&self, state: TaskState) -> usize {
         self.tasks.iter().filter(|t| t.state == state).count()

@@ -163,6 +163,9 @@ pub struct Task {
     pub paths: Vec<String>,
     /// A guess of its size.
     pub size: Size,
+    /// Earlier tasks that name the same file: never in flight together with this one.
+    #[serde(default)]
+    pub waits_for: Vec<TaskNumber>,
     /// Where it stands.
     pub state: TaskState,
     /// Number of attempts begun.
@@ -187,6 +190,9 @@ pub struct Task {
     pub follow_up: Option<u64>,
     /// The branch that its work goes to.
     pub branch: String,
+    /// The head that we last pushed to the branch, kept through retries: what the next push may replace.
+    #[serde(default)]
+    pub branch_head: Option<Sha>,
     /// The result of the attempt that succeeded.
     pub published: Option<Published>,
     /// Why the last ended attempt failed; kept through a retry (the agent is told), cleared by success.
@@ -290,6 +296,7 @@ impl Task {
             (S::Running, E::Pushed { epoch, published, spent }) => {
                 self.fence(*epoch)?;
                 next.release(*spent);
+                next.branch_head = Some(published.head.clone());
                 next.published = Some(published.clone());
                 next.state = S::Publishing;
             }

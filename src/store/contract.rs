@@ -88,6 +88,13 @@ pub struct Settlement {
     pub change: Option<(RunId, RunEvent)>,
 }
 
+impl Settlement {
+    /// The delivery is done and changes nothing.
+    pub fn only(delivery: DeliveryId) -> Self {
+        Self { delivery, trigger: None, note: String::new(), effects: Vec::new(), start: None, change: None }
+    }
+}
+
 /// What became of a [`Settlement`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
@@ -220,8 +227,12 @@ pub trait Store: Send + Sync {
         digest: &str,
         now: Timestamp,
     ) -> Result<Intent, StoreError>;
-    /// Records what GitHub shows now: `done` for `digest`, with what it is called, and the event that follows for the
-    /// run (in the same transaction; a refused event is dropped). Not for another digest than the row wants.
+    /// Rows that are `sending` belong to a process that died: `doubt` for each, to be looked up not before `look_at`.
+    /// Called once at start, before anything is sent; returns how many.
+    async fn effects_interrupted(&self, look_at: Timestamp) -> Result<u64, StoreError>;
+    /// Records what GitHub shows now: `done` with `applied` = `digest` (another digest than the row wants means that an
+    /// older version was found), with what it is called, and the event that follows for the run (in the same
+    /// transaction; a refused event is dropped).
     async fn effect_applied(
         &self,
         scope: &Scope,
@@ -264,7 +275,7 @@ pub trait Store: Send + Sync {
     /// A runner process registered. Leases of other processes of the same host end at once
     /// (`LeaseLost` for each); returns the runs that this changed.
     async fn runner_registered(&self, seen: RunnerSeen, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
-    /// Hands out the next attempt (`domain::schedule::pick` among ready tasks of active runs) under a lease until `now +
+    /// Hands out the next attempt (`domain::schedule::pick` among the tasks of active runs that `Orchestration::may_start`) under a lease until `now +
     /// lease`, or again one that this runner holds and does not list in `holds`. `None`: nothing to do.
     async fn attempt_claimed(
         &self,

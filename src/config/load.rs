@@ -1,0 +1,351 @@
+//! The layers put together: defaults < file < environment, and the result checked as a whole.
+
+use super::environment::{PREFIX, Warning, read_environment};
+use super::machine::default_slots;
+use super::problem::{ConfigError, Place, Problem};
+use super::reader::{Entry, read};
+use super::schema::SERVER;
+use super::value::{read_duration, read_token};
+use super::{
+    Agent, AgentKind, Api, ApiToken, Config, Database, GitHub, Limits, Metrics, Runner, host, secret,
+};
+use config::builder::DefaultState;
+use config::{ConfigBuilder, File, FileFormat};
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The file that is read when neither `--config` nor `DIVISI_CONFIG` names one and it exists.
+const USUAL_FILE: &str = "divisi.toml";
+
+/// What goes in. [`load`] fills it from the real file and environment.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// Name (for messages) and text of the file.
+    pub file: Option<(String, String)>,
+    /// Variables whose names start with `DIVISI_`.
+    pub environment: Vec<(String, String)>,
+    /// The default of `runner.slots`; raised to 1.
+    pub slots: u32,
+}
+
+/// What comes out.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// What should be said but does not stop the start.
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads the file at `path` (else `DIVISI_CONFIG`, else `divisi.toml` here if there is one) and the environment.
+///
+/// A file that was named must exist; a file with a mistake is an error, whatever the environment says.
+pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigError> {
+    let named = path.map(Path::to_owned).or_else(|| host::variable(host::CONFIG).map(PathBuf::from));
+    let must_exist = named.is_some();
+    let path = named.unwrap_or_else(|| PathBuf::from(USUAL_FILE));
+    let file = match std::fs::read_to_string(&path) {
+        Ok(text) => Some((path.display().to_string(), text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => None,
+        Err(source) => return Err(ConfigError::Read { file: path, source }),
+    };
+    Layers { file, environment: host::own_variables(), slots: default_slots() }.resolve()
+}
+
+/// Checks one server file alone: its syntax, keys and values, not whether anything is missing.
+pub fn check(name: &str, text: &str) -> Result<(), ConfigError> {
+    read(name, text, SERVER).map(drop).map_err(|problems| ConfigError::invalid(Some((name, text)), problems))
+}
+
+impl Layers {
+    /// Puts the layers together.
+    pub fn resolve(self) -> Result<Loaded, ConfigError> {
+        let file = self.file.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+        let wrong = |problems| ConfigError::invalid(file, problems);
+
+        let mut entries = match file {
+            Some((name, text)) => read(name, text, SERVER).map_err(wrong)?,
+            None => Vec::new(),
+        };
+        let from_file = entries.len();
+        let (variables, warnings, problems) = read_environment(&self.environment);
+        if !problems.is_empty() {
+            return Err(wrong(problems));
+        }
+        entries.extend(variables);
+
+        let raw = merge(file.map(|(_, text)| text), &entries[from_file..]).map_err(|error| {
+            // Each layer was checked alone, so this is a disagreement between them.
+            wrong(vec![missing("", &error.to_string())])
+        })?;
+        let config = assemble(raw, &entries, self.slots).map_err(wrong)?;
+        Ok(Loaded { config, warnings })
+    }
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    listen: String,
+    data_dir: PathBuf,
+    #[serde(default)]
+    github: RawGitHub,
+    database: RawDatabase,
+    runner: RawRunner,
+    #[serde(default)]
+    agents: BTreeMap<String, RawAgent>,
+    limits: RawLimits,
+    api: RawApi,
+    metrics: RawMetrics,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawGitHub {
+    app_id: Option<u64>,
+    private_key: Option<SecretString>,
+    private_key_path: Option<PathBuf>,
+    webhook_secret: Option<OneOrMore>,
+    api_url: String,
+    web_url: String,
+    visibility_lag: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(SecretString),
+    More(Vec<SecretString>),
+}
+
+#[derive(Deserialize)]
+struct RawDatabase {
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct RawRunner {
+    embedded: bool,
+    slots: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawAgent {
+    kind: Option<String>,
+    command: Option<Vec<String>>,
+    env: BTreeMap<String, String>,
+    model_base_url: Option<String>,
+    key: Option<SecretString>,
+}
+
+#[derive(Deserialize)]
+struct RawLimits {
+    runs_per_repo: u32,
+    attempts_per_installation: u32,
+}
+
+#[derive(Deserialize)]
+struct RawApi {
+    tokens: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RawMetrics {
+    listen: String,
+    allow_unauthenticated: bool,
+}
+
+/// Defaults < file < environment.
+fn merge(file: Option<&str>, environment: &[Entry]) -> Result<Raw, config::ConfigError> {
+    let mut layers: ConfigBuilder<DefaultState> = config::Config::builder();
+    for key in SERVER.iter().filter(|key| !key.default.is_empty()) {
+        let table: toml::Table = toml::from_str(&format!("value = {}", key.default))
+            .map_err(|error| config::ConfigError::Message(error.to_string()))?;
+        for (_, value) in table {
+            layers = layers.set_default(key.path, plain(&value))?;
+        }
+    }
+    if let Some(text) = file {
+        layers = layers.add_source(File::from_str(text, FileFormat::Toml));
+    }
+    for entry in environment {
+        layers = layers.set_override(entry.path.join("."), plain(&entry.value))?;
+    }
+    layers.build()?.try_deserialize()
+}
+
+fn plain(value: &toml::Value) -> config::Value {
+    let kind = match value {
+        toml::Value::String(text) => text.as_str().into(),
+        toml::Value::Integer(n) => (*n).into(),
+        toml::Value::Float(n) => (*n).into(),
+        toml::Value::Boolean(b) => (*b).into(),
+        toml::Value::Datetime(date) => date.to_string().into(),
+        toml::Value::Array(list) => config::ValueKind::Array(list.iter().map(plain).collect()),
+        toml::Value::Table(table) => {
+            config::ValueKind::Table(table.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
+        }
+    };
+    config::Value::new(None, kind)
+}
+
+fn missing(key: &str, message: &str) -> Problem {
+    Problem {
+        place: Place::Nowhere,
+        key: key.to_owned(),
+        message: message.to_owned(),
+        expected: String::new(),
+        nearest: None,
+    }
+}
+
+/// Where a key was given last, and thereby which layer won.
+fn place_of(entries: &[Entry], key: &str) -> Option<Place> {
+    entries.iter().rev().find(|entry| entry.path.join(".") == key).map(|entry| entry.place.clone())
+}
+
+fn assemble(raw: Raw, entries: &[Entry], slots: u32) -> Result<Config, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let data_dir = raw.data_dir;
+
+    let github = github(raw.github, entries, &mut problems);
+    let metrics = metrics(&raw.metrics, entries, &mut problems);
+    let agents = agents(raw.agents, entries, &mut problems);
+    let listen =
+        raw.listen.parse().map_err(|_| missing("listen", "is no address")).map_err(|p| problems.push(p));
+
+    match (github, metrics, listen) {
+        (Some(github), Some(metrics), Ok(listen)) if problems.is_empty() => Ok(Config {
+            listen,
+            github,
+            database: Database { url: raw.database.url.replace("{data_dir}", &data_dir.to_string_lossy()) },
+            runner: Runner { embedded: raw.runner.embedded, slots: raw.runner.slots.unwrap_or(slots).max(1) },
+            agents,
+            limits: Limits {
+                runs_per_repo: raw.limits.runs_per_repo,
+                attempts_per_installation: raw.limits.attempts_per_installation,
+            },
+            api: Api { tokens: raw.api.tokens.iter().filter_map(|text| api_token(text)).collect() },
+            metrics,
+            data_dir,
+        }),
+        _ => Err(problems),
+    }
+}
+
+fn api_token(text: &str) -> Option<ApiToken> {
+    let (role, token) = read_token(text)?;
+    Some(ApiToken { role, token: SecretString::from(token.to_owned()) })
+}
+
+fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Option<GitHub> {
+    let before = problems.len();
+    let absent = |key: &str| {
+        let variable = format!("{PREFIX}{}", key.replace('.', "__").to_uppercase());
+        missing(key, &format!("is missing; set it in the file, or as {variable}"))
+    };
+    if raw.app_id.is_none() {
+        problems.push(absent("github.app_id"));
+    }
+    let webhook_secrets = match raw.webhook_secret {
+        Some(OneOrMore::One(secret)) => vec![secret],
+        Some(OneOrMore::More(secrets)) => secrets,
+        None => Vec::new(),
+    };
+    if webhook_secrets.is_empty() {
+        problems.push(absent("github.webhook_secret"));
+    }
+    let private_key = private_key(raw.private_key, raw.private_key_path, entries)
+        .unwrap_or_else(|| Err(Box::new(absent("github.private_key"))))
+        .map_err(|problem| problems.push(*problem));
+    let trimmed = |url: String| url.trim_end_matches('/').to_owned();
+    match (raw.app_id, private_key) {
+        (Some(app_id), Ok(private_key)) if problems.len() == before => Some(GitHub {
+            app_id,
+            private_key,
+            webhook_secrets,
+            api_url: trimmed(raw.api_url),
+            web_url: trimmed(raw.web_url),
+            visibility_lag: read_duration(&raw.visibility_lag)?,
+        }),
+        _ => None,
+    }
+}
+
+/// Either form; if both are given, the one of the higher layer, and two in one layer are a mistake.
+fn private_key(
+    text: Option<SecretString>,
+    path: Option<PathBuf>,
+    entries: &[Entry],
+) -> Option<Result<SecretString, Box<Problem>>> {
+    use secrecy::ExposeSecret as _;
+    let text_place = place_of(entries, "github.private_key");
+    let path_place = place_of(entries, "github.private_key_path");
+    let wins = |place: &Option<Place>| matches!(place, Some(Place::Variable(_)));
+    let (key, place, result) = match (text, path) {
+        (Some(_), Some(_)) if wins(&text_place) == wins(&path_place) => {
+            let mut problem = missing("github.private_key_path", "is given beside `github.private_key`");
+            "only one of the two".clone_into(&mut problem.expected);
+            problem.place = path_place.unwrap_or(Place::Nowhere);
+            return Some(Err(Box::new(problem)));
+        }
+        (Some(text), path) if path.is_none() || wins(&text_place) => {
+            ("github.private_key", text_place, secret::from_text(text.expose_secret()))
+        }
+        (_, Some(path)) => ("github.private_key_path", path_place, secret::from_file(&path)),
+        _ => return None,
+    };
+    Some(result.map_err(|error| {
+        let place = place.unwrap_or(Place::Nowhere);
+        Box::new(Problem { place, ..missing(key, &error.to_string()) })
+    }))
+}
+
+fn metrics(raw: &RawMetrics, entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Metrics> {
+    let listen: std::net::SocketAddr = raw.listen.parse().ok()?;
+    if !listen.ip().is_loopback() && !raw.allow_unauthenticated {
+        problems.push(Problem {
+            place: place_of(entries, "metrics.listen").unwrap_or(Place::Nowhere),
+            expected: "a loopback address, or metrics.allow_unauthenticated = true".to_owned(),
+            ..missing("metrics.listen", &format!("{listen} can be reached by others without a token"))
+        });
+        return None;
+    }
+    Some(Metrics { listen, allow_unauthenticated: raw.allow_unauthenticated })
+}
+
+fn agents(
+    raw: BTreeMap<String, RawAgent>,
+    entries: &[Entry],
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Agent> {
+    let mut agents = BTreeMap::from([("claude".to_owned(), Agent::claude())]);
+    for (name, raw) in raw {
+        let by_name = if name == "claude" { AgentKind::Claude } else { AgentKind::Command };
+        let kind = raw.kind.as_deref().and_then(AgentKind::parse).unwrap_or(by_name);
+        let command = match (raw.command, kind) {
+            (Some(command), _) => command,
+            (None, AgentKind::Claude) => Agent::claude().command,
+            (None, AgentKind::Command) => {
+                let section = format!("agents.{name}");
+                let place =
+                    entries.iter().find(|entry| entry.path.starts_with(&["agents".to_owned(), name.clone()]));
+                problems.push(Problem {
+                    place: place.map_or(Place::Nowhere, |entry| entry.place.clone()),
+                    expected: "command = [\"PROGRAM\", …], or kind = \"claude\"".to_owned(),
+                    ..missing(&format!("{section}.command"), "is missing")
+                });
+                continue;
+            }
+        };
+        let model_base_url = raw.model_base_url.map(|url| url.trim_end_matches('/').to_owned());
+        agents.insert(name, Agent { kind, command, env: raw.env, model_base_url, key: raw.key });
+    }
+    agents
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

@@ -1,0 +1,103 @@
+//! Verbs about one attempt: finish, events, log, credential, policy.
+
+use super::{Problem, RunnerApi, convert};
+use crate::clock;
+use crate::dispatch::wire;
+use crate::domain::{AttemptId, RunEvent, RunnerId};
+use crate::store::StoreError;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use std::sync::Arc;
+
+type Api = State<Arc<RunnerApi>>;
+
+/// The same finish sent again (its answer was lost) gets the same answer.
+pub(super) async fn finish(
+    State(api): Api,
+    Path(attempt): Path<String>,
+    Json(finish): Json<wire::Finish>,
+) -> Result<Json<wire::Accepted>, Problem> {
+    let attempt = read(attempt)?;
+    if let Some((epoch, runner)) = api.store.attempt_ended_by(&attempt).await?
+        && epoch == finish.epoch
+        && runner == finish.runner
+    {
+        return Ok(Json(wire::Accepted::Done));
+    }
+    let accepted = if api.store.lease_held(&attempt, finish.epoch, &finish.runner).await? {
+        let measured =
+            RunEvent::Measured { memory_mb: finish.facts.peak_memory_mb, tier: finish.facts.tier.clone() };
+        api.store.run_changed(&attempt.run, measured, clock::now()).await?;
+        let event = RunEvent::Task(attempt.task, convert::finished(finish.epoch, finish.facts));
+        match api.store.run_changed(&attempt.run, event, clock::now()).await {
+            Ok(_) => wire::Accepted::Done,
+            Err(StoreError::Refused(_)) => wire::Accepted::Lost,
+            Err(error) => return Err(error.into()),
+        }
+    } else {
+        wire::Accepted::Lost
+    };
+    api.behind.attempt_over(&attempt).await;
+    api.behind.run_changed(&attempt.run);
+    Ok(Json(accepted))
+}
+
+pub(super) async fn events(
+    State(api): Api,
+    Path(attempt): Path<String>,
+    Json(events): Json<wire::Events>,
+) -> Result<Json<wire::Accepted>, Problem> {
+    let attempt = read(attempt)?;
+    if !api.store.lease_held(&attempt, events.epoch, &events.runner).await? {
+        return Ok(Json(wire::Accepted::Lost));
+    }
+    api.behind.session_lines(&attempt, &events.lines).await.map_err(disk)?;
+    Ok(Json(wire::Accepted::Done))
+}
+
+pub(super) async fn log(
+    State(api): Api,
+    Path(attempt): Path<String>,
+    Query(chunk): Query<wire::LogChunk>,
+    body: Bytes,
+) -> Result<Json<wire::LogStored>, Problem> {
+    let attempt = held(&api, attempt, chunk.epoch, &chunk.runner).await?;
+    let stored = api.behind.log_chunk(&attempt, chunk.offset, &body).await.map_err(disk)?;
+    Ok(Json(wire::LogStored { stored }))
+}
+
+pub(super) async fn credential(
+    State(api): Api,
+    Path(attempt): Path<String>,
+    Json(request): Json<wire::CredentialRequest>,
+) -> Result<Json<wire::Credential>, Problem> {
+    let attempt = held(&api, attempt, request.epoch, &request.runner).await?;
+    let repo = api.store.snapshot(&attempt.run).await?.orchestration.run.repo;
+    let credential = api.behind.credential(&attempt, &repo).await;
+    credential.map(Json).map_err(|e| Problem(StatusCode::SERVICE_UNAVAILABLE, e))
+}
+
+pub(super) async fn policy(
+    State(api): Api,
+    Path(attempt): Path<String>,
+    Json(request): Json<wire::PolicyRequest>,
+) -> Result<Json<wire::Policy>, Problem> {
+    let attempt = held(&api, attempt, request.epoch, &request.runner).await?;
+    let policy = api.store.snapshot(&attempt.run).await?.orchestration.run.policy;
+    Ok(Json(wire::Policy { policy }))
+}
+
+async fn held(api: &RunnerApi, attempt: String, epoch: u64, runner: &RunnerId) -> Result<AttemptId, Problem> {
+    let attempt = read(attempt)?;
+    if api.store.lease_held(&attempt, epoch, runner).await? { Ok(attempt) } else { Err(Problem::lost()) }
+}
+
+fn read(attempt: String) -> Result<AttemptId, Problem> {
+    AttemptId::try_from(attempt).map_err(|why| Problem(StatusCode::BAD_REQUEST, why))
+}
+
+fn disk(why: String) -> Problem {
+    Problem(StatusCode::INSUFFICIENT_STORAGE, why)
+}
