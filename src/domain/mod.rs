@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure: no I/O, clock, randomness or environment.
 
+mod branch;
 pub mod command;
 mod decide;
 mod effect;
@@ -13,6 +14,7 @@ mod run;
 pub mod schedule;
 mod task;
 
+pub use branch::branch_name;
 pub use decide::{Action, EDIT_GAP, Snapshot, decide};
 pub use effect::{Effect, EffectKey, EffectState, Emoji, Remote, Scope};
 pub use failure::{Failure, FailureKind};
