@@ -2,4 +2,5 @@
 
 mod egress;
 mod sandbox;
+mod status_file;
 mod workspace;
