@@ -111,6 +111,7 @@ async fn the_real_key_replaces_whatever_the_agent_sends() {
             .unwrap();
         assert_eq!(answer.status(), 200);
         let got = f.last();
+        assert_eq!(got.method, Method::POST);
         assert_eq!((got.path.as_str(), got.body.as_str()), ("/base/v1/messages?beta=true", "hello"));
         assert_eq!(got.headers[header], format!("{prefix}{KEY}").as_str());
         assert_eq!(got.headers["anthropic-version"], "2023-06-01");
@@ -183,7 +184,7 @@ async fn a_path_cannot_leave_the_base_url() {
     let f = fixture("x-api-key", "").await;
     let address = f.egress.base_url().trim_start_matches("http://").to_owned();
     let (host, secret) = address.split_once('/').unwrap();
-    for path in ["/../admin", "/%2e%2e/admin", "/v1/../../admin", "/..%2f../admin/../../x"] {
+    for path in ["/../admin", "/%2e%2e/admin", "/v1/../../admin", "/..%2Fadmin", "/v1/..%5cadmin"] {
         // By hand: a client of ours would tidy the path before it is sent.
         let answer = raw(
             host,
