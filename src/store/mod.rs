@@ -4,8 +4,11 @@
 //! through `domain`'s `apply`, and rows are replaced by compare-and-set. [`Sqlite`] is the engine.
 
 mod contract;
+mod rows;
+mod sqlite;
 
 pub use contract::{
     Claimed, InboxDelivery, Intent, NewDelivery, NewEffect, Received, Recorded, RunnerSeen, Settled,
     Settlement, Store, StoreError, TaskRole,
 };
+pub use sqlite::Sqlite;

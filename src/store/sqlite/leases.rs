@@ -1,0 +1,200 @@
+//! Runners and leases: who may work on what, and until when.
+
+use super::{Sqlite, Tx, runs};
+use crate::domain::schedule::{Candidate, Limits, pick};
+use crate::domain::{AttemptId, RunEvent, RunId, RunnerId, TaskEvent, TaskState};
+use crate::store::rows::{CandidateRow, LiveRow, from_json, int, ms, to_json, uint};
+use crate::store::{Claimed, RunnerSeen, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+pub(super) async fn registered(
+    db: &Sqlite,
+    seen: RunnerSeen,
+    now: Timestamp,
+) -> Result<Vec<RunId>, StoreError> {
+    let mut tx = db.write().await?;
+    // One process a host: an older one that still runs somewhere claims nothing any more.
+    sqlx::query("DELETE FROM runners WHERE host_id = ? OR id = ?")
+        .bind(&seen.host_id)
+        .bind(seen.runner.as_str())
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(
+        "INSERT INTO runners (id, host_id, slots, agents, tier, registered_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(seen.runner.as_str())
+    .bind(&seen.host_id)
+    .bind(seen.slots)
+    .bind(to_json(&seen.agents)?)
+    .bind(&seen.tier)
+    .bind(ms(now))
+    .execute(&mut *tx)
+    .await?;
+    let orphans = sqlx::query_as(
+        "SELECT run_id, task, attempt, epoch FROM attempts WHERE state = 'live' AND host_id = ? AND runner <> ?
+         ORDER BY run_id, task",
+    )
+    .bind(&seen.host_id)
+    .bind(seen.runner.as_str())
+    .fetch_all(&mut *tx)
+    .await?;
+    let changed = lost(&mut tx, orphans, now).await?;
+    tx.commit().await?;
+    Ok(changed)
+}
+
+pub(super) async fn expired(db: &Sqlite, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+    let mut tx = db.write().await?;
+    let late = sqlx::query_as(
+        "SELECT run_id, number AS task, attempt, epoch FROM tasks WHERE state = 'running' AND lease_until < ?
+         ORDER BY run_id, number",
+    )
+    .bind(ms(now))
+    .fetch_all(&mut *tx)
+    .await?;
+    let changed = lost(&mut tx, late, now).await?;
+    tx.commit().await?;
+    Ok(changed)
+}
+
+/// Ends these leases; returns their runs, each once. The rows are ordered by run.
+async fn lost(tx: &mut Tx, rows: Vec<LiveRow>, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+    let mut changed: Vec<RunId> = Vec::new();
+    for row in rows {
+        let (attempt, epoch) = row.named()?;
+        let event = RunEvent::Task(attempt.task, TaskEvent::LeaseLost { epoch });
+        runs::change(tx, &attempt.run, &event, now).await?;
+        if changed.last() != Some(&attempt.run) {
+            changed.push(attempt.run);
+        }
+    }
+    Ok(changed)
+}
+
+pub(super) async fn claimed(
+    db: &Sqlite,
+    runner: &RunnerId,
+    holds: &[AttemptId],
+    limits: &Limits,
+    lease: Duration,
+    now: Timestamp,
+) -> Result<Option<Claimed>, StoreError> {
+    let until = SignedDuration::try_from(lease)
+        .ok()
+        .and_then(|lease| now.checked_add(lease).ok())
+        .ok_or_else(|| StoreError::Corrupt(format!("a lease of {lease:?} ends beyond the calendar")))?;
+    let mut tx = db.write().await?;
+    let claimed = match unanswered(&mut tx, runner, holds, until, now).await? {
+        Some(again) => Some(again),
+        None => next(&mut tx, runner, limits, until, now).await?,
+    };
+    // Nothing was written when there is nothing to do: the commit then costs no fsync.
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+/// An attempt that this runner was given in an answer that it did not get. Its lease runs anew: the runner
+/// counts from now.
+async fn unanswered(
+    tx: &mut Tx,
+    runner: &RunnerId,
+    holds: &[AttemptId],
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Claimed>, StoreError> {
+    let live: Vec<LiveRow> = sqlx::query_as(
+        "SELECT run_id, task, attempt, epoch FROM attempts WHERE runner = ? AND state = 'live'
+         ORDER BY started_at, run_id, task",
+    )
+    .bind(runner.as_str())
+    .fetch_all(&mut **tx)
+    .await?;
+    for row in live {
+        let (attempt, epoch) = row.named()?;
+        if holds.contains(&attempt) {
+            continue;
+        }
+        let before = runs::load(tx, &attempt.run).await?;
+        let progress =
+            before.orchestration.task(attempt.task).map(|t| t.progress.clone()).unwrap_or_default();
+        let renewed = RunEvent::Task(attempt.task, TaskEvent::Renewed { epoch, until, progress });
+        let orchestration = runs::apply(tx, before, &renewed, now).await?.orchestration;
+        return Ok(Some(Claimed { attempt, epoch, orchestration }));
+    }
+    Ok(None)
+}
+
+async fn next(
+    tx: &mut Tx,
+    runner: &RunnerId,
+    limits: &Limits,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Claimed>, StoreError> {
+    let agents: Option<String> = sqlx::query_scalar("SELECT agents FROM runners WHERE id = ?")
+        .bind(runner.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    // Superseded by a newer process of its host, or never registered: it can run nothing that we know of.
+    let Some(agents) = agents else { return Ok(None) };
+    let agents: Vec<String> = from_json(&agents)?;
+    let candidates = sqlx::query_as::<_, CandidateRow>(
+        "WITH alive AS (
+             SELECT run_id, installation FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'running')
+         SELECT run_id, number, agent, size, max_workers, created_at,
+             (SELECT count(*) FROM alive WHERE alive.run_id = tasks.run_id) AS run_alive,
+             (SELECT count(*) FROM alive WHERE alive.installation = runs.installation) AS installation_alive
+         FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'ready' AND runs.state = 'active'",
+    )
+    .fetch_all(&mut **tx)
+    .await?
+    .into_iter()
+    .map(Candidate::try_from)
+    .collect::<Result<Vec<_>, _>>()?;
+    let Some(at) = pick(&candidates, &agents, limits) else { return Ok(None) };
+    let Candidate { run, task, .. } = &candidates[at];
+    let event = RunEvent::Task(*task, TaskEvent::Claimed { runner: runner.clone(), until });
+    let orchestration = runs::change(tx, run, &event, now).await?;
+    let Some((attempt, epoch)) = orchestration.task(*task).map(|t| (t.attempt, t.epoch)) else {
+        return Err(StoreError::Corrupt(format!("run {run} has no task {task}")));
+    };
+    Ok(Some(Claimed { attempt: AttemptId { run: run.clone(), task: *task, attempt }, epoch, orchestration }))
+}
+
+pub(super) async fn held(
+    db: &Sqlite,
+    attempt: &AttemptId,
+    epoch: u64,
+    runner: &RunnerId,
+) -> Result<bool, StoreError> {
+    // An epoch that no row can hold is nobody's.
+    let Ok(epoch) = int(epoch) else { return Ok(false) };
+    Ok(sqlx::query_scalar(
+        "SELECT count(*) FROM tasks WHERE run_id = ? AND number = ? AND attempt = ? AND epoch = ? AND runner = ?
+             AND state = ?",
+    )
+    .bind(attempt.run.as_str())
+    .bind(attempt.task)
+    .bind(attempt.attempt)
+    .bind(epoch)
+    .bind(runner.as_str())
+    .bind(TaskState::Running.as_str())
+    .fetch_one(&db.readers)
+    .await?)
+}
+
+pub(super) async fn ended_by(
+    db: &Sqlite,
+    attempt: &AttemptId,
+) -> Result<Option<(u64, RunnerId)>, StoreError> {
+    let row: Option<(i64, String)> = sqlx::query_as(
+        "SELECT epoch, runner FROM attempts WHERE run_id = ? AND task = ? AND attempt = ? AND state = 'ended'",
+    )
+    .bind(attempt.run.as_str())
+    .bind(attempt.task)
+    .bind(attempt.attempt)
+    .fetch_optional(&db.readers)
+    .await?;
+    row.map(|(epoch, runner)| Ok((uint(epoch)?, RunnerId::new(runner)))).transpose()
+}

@@ -1,0 +1,322 @@
+//! Runs and their tasks: the one place where a state is replaced, and the questions about runs.
+
+use super::{Sqlite, effects};
+use crate::domain::{
+    Orchestration, Refusal, RunEvent, RunId, Scope, Snapshot, Task, TaskEvent, TaskNumber, TaskState,
+};
+use crate::store::rows::{Loaded, RunRow, TaskColumns, from_json, int, ms, small, to_json};
+use crate::store::{Recorded, StoreError, TaskRole};
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+/// The run as it is stored, within the caller's transaction.
+pub(super) async fn load(conn: &mut SqliteConnection, run: &RunId) -> Result<Loaded, StoreError> {
+    let row: RunRow = sqlx::query_as("SELECT version, recheck, data FROM runs WHERE id = ?")
+        .bind(run.as_str())
+        .fetch_optional(&mut *conn)
+        .await?
+        .ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
+    let tasks = sqlx::query_scalar("SELECT data FROM tasks WHERE run_id = ? ORDER BY number")
+        .bind(run.as_str())
+        .fetch_all(conn)
+        .await?;
+    row.with_tasks(tasks)
+}
+
+/// Stores a new run; `false` if its master has a live one, or its name or sequence is taken.
+pub(super) async fn inserted(conn: &mut SqliteConnection, new: &Orchestration) -> Result<bool, StoreError> {
+    let run = &new.run;
+    let stored = sqlx::query(
+        "INSERT INTO runs (id, repo_id, master, sequence, orchestration_id, state, created_at, installation,
+             max_workers, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(run.id.as_str())
+    .bind(int(run.repo.id)?)
+    .bind(int(run.master.number)?)
+    .bind(run.sequence)
+    .bind(&run.orchestration_id)
+    .bind(run.state.as_str())
+    .bind(ms(run.created_at))
+    .bind(int(run.repo.installation)?)
+    .bind(run.policy.max_workers)
+    .bind(to_json(run)?)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    if stored == 0 {
+        return Ok(false);
+    }
+    for task in &new.tasks {
+        let row = TaskColumns::of(task)?;
+        sqlx::query(
+            "INSERT INTO tasks (run_id, number, state, epoch, attempt, runner, lease_until, sub_issue,
+                 pull_request, follow_up, agent, size, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(run.id.as_str())
+        .bind(row.number)
+        .bind(row.state)
+        .bind(row.epoch)
+        .bind(row.attempt)
+        .bind(row.runner)
+        .bind(row.lease_until)
+        .bind(row.sub_issue)
+        .bind(row.pull_request)
+        .bind(row.follow_up)
+        .bind(&task.agent)
+        .bind(row.size)
+        .bind(row.data)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(true)
+}
+
+/// Loads the run, applies the event and stores the result.
+pub(super) async fn change(
+    conn: &mut SqliteConnection,
+    run: &RunId,
+    event: &RunEvent,
+    now: Timestamp,
+) -> Result<Orchestration, StoreError> {
+    let before = load(&mut *conn, run).await?;
+    apply(conn, before, event, now).await.map(|after| after.orchestration)
+}
+
+/// Applies the event to a run that this transaction has loaded, and replaces its rows by compare-and-set on
+/// the run's version and each task's (state, epoch).
+pub(super) async fn apply(
+    conn: &mut SqliteConnection,
+    before: Loaded,
+    event: &RunEvent,
+    now: Timestamp,
+) -> Result<Loaded, StoreError> {
+    let after = before.orchestration.apply(event, now)?;
+    // Counters are no reason to look at a run again: `decide` does not read them.
+    let counted = matches!(event, RunEvent::CallsMade(_) | RunEvent::Measured { .. });
+    let run = &after.run;
+    let stored = sqlx::query(
+        "UPDATE runs SET state = ?, installation = ?, data = ?, version = version + 1,
+             settled = CASE WHEN ? THEN settled ELSE 0 END WHERE id = ? AND version = ?",
+    )
+    .bind(run.state.as_str())
+    .bind(int(run.repo.installation)?)
+    .bind(to_json(run)?)
+    .bind(counted)
+    .bind(run.id.as_str())
+    .bind(before.version)
+    .execute(&mut *conn)
+    .await
+    .map_err(|error| match error.as_database_error() {
+        // A reopened run whose master has a newer one that is live.
+        Some(e) if e.is_unique_violation() => Refusal::Run("not the live one of its master issue").into(),
+        _ => StoreError::from(error),
+    })?
+    .rows_affected();
+    expect_one(stored, || format!("run {}", run.id))?;
+    for (old, new) in before.orchestration.tasks.iter().zip(&after.tasks) {
+        if old != new {
+            task_replaced(&mut *conn, &run.id, old, new).await?;
+            attempt_followed(&mut *conn, &run.id, old, new, event, now).await?;
+        }
+    }
+    Ok(Loaded { version: before.version + 1, recheck: before.recheck, orchestration: after })
+}
+
+async fn task_replaced(
+    conn: &mut SqliteConnection,
+    run: &RunId,
+    old: &Task,
+    new: &Task,
+) -> Result<(), StoreError> {
+    let row = TaskColumns::of(new)?;
+    let stored = sqlx::query(
+        "UPDATE tasks SET state = ?, epoch = ?, attempt = ?, runner = ?, lease_until = ?, sub_issue = ?,
+             pull_request = ?, follow_up = ?, data = ? WHERE run_id = ? AND number = ? AND state = ? AND epoch = ?",
+    )
+    .bind(row.state)
+    .bind(row.epoch)
+    .bind(row.attempt)
+    .bind(row.runner)
+    .bind(row.lease_until)
+    .bind(row.sub_issue)
+    .bind(row.pull_request)
+    .bind(row.follow_up)
+    .bind(row.data)
+    .bind(run.as_str())
+    .bind(row.number)
+    .bind(old.state.as_str())
+    .bind(int(old.epoch)?)
+    .execute(conn)
+    .await?
+    .rows_affected();
+    expect_one(stored, || format!("task {} of run {run}", new.number))
+}
+
+/// Keeps the attempts in step: a row lives exactly as long as its task is `running`.
+async fn attempt_followed(
+    conn: &mut SqliteConnection,
+    run: &RunId,
+    old: &Task,
+    new: &Task,
+    event: &RunEvent,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if old.state == TaskState::Running && new.state != TaskState::Running {
+        let lost = matches!(event, RunEvent::Task(_, TaskEvent::LeaseLost { .. }));
+        let stored = sqlx::query(
+            "UPDATE attempts SET state = ?, ended_at = ?
+             WHERE run_id = ? AND task = ? AND attempt = ? AND epoch = ? AND state = 'live'",
+        )
+        .bind(if lost { "lost" } else { "ended" })
+        .bind(ms(now))
+        .bind(run.as_str())
+        .bind(old.number)
+        .bind(old.attempt)
+        .bind(int(old.epoch)?)
+        .execute(conn)
+        .await?
+        .rows_affected();
+        return expect_one(stored, || format!("attempt {run}.{}.{}", old.number, old.attempt));
+    }
+    if let (true, Some(runner)) = (old.state != new.state && new.state == TaskState::Running, &new.runner) {
+        sqlx::query(
+            "INSERT INTO attempts (run_id, task, attempt, epoch, runner, host_id, state, started_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, coalesce((SELECT host_id FROM runners WHERE id = ?5), ''), 'live', ?6)",
+        )
+        .bind(run.as_str())
+        .bind(new.number)
+        .bind(new.attempt)
+        .bind(int(new.epoch)?)
+        .bind(runner.as_str())
+        .bind(ms(now))
+        .execute(conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The transaction holds the only write lock, so a row that was read is there unless rows contradict each other.
+fn expect_one(rows: u64, what: impl FnOnce() -> String) -> Result<(), StoreError> {
+    if rows == 1 { Ok(()) } else { Err(StoreError::Corrupt(format!("{}: its rows disagree", what()))) }
+}
+
+pub(super) async fn snapshot(db: &Sqlite, run: &RunId) -> Result<Snapshot, StoreError> {
+    let mut tx = db.read().await?;
+    let orchestration = load(&mut tx, run).await?.orchestration;
+    let effects = effects::of(&mut tx, &Scope::Run(run.clone())).await?;
+    Ok(Snapshot { orchestration, effects: effects.into_iter().map(|e| (e.key, e)).collect() })
+}
+
+pub(super) async fn changed(
+    db: &Sqlite,
+    run: &RunId,
+    event: &RunEvent,
+    now: Timestamp,
+) -> Result<Recorded, StoreError> {
+    let mut tx = db.write().await?;
+    let after = change(&mut tx, run, event, now).await?;
+    tx.commit().await?;
+    Ok(Recorded { after })
+}
+
+/// Two kinds of change may fall between reading and marking: one of the run or a task, which shows in the
+/// comparison, and a forgotten effect, which sets `recheck`. All other changes of effects are the reader's own.
+pub(super) async fn settled(db: &Sqlite, seen: &Orchestration) -> Result<bool, StoreError> {
+    let mut tx = db.write().await?;
+    let stored = load(&mut tx, &seen.run.id).await?;
+    // What was not read but computed (`Recorded::after`) may differ in a float's last bit until it has been
+    // through JSON, so it goes through it before the second comparison.
+    let same =
+        stored.orchestration == *seen || stored.orchestration == from_json::<Orchestration>(&to_json(seen)?)?;
+    if !same {
+        return Ok(false);
+    }
+    sqlx::query("UPDATE runs SET settled = NOT recheck, recheck = 0 WHERE id = ?")
+        .bind(seen.run.id.as_str())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(!stored.recheck)
+}
+
+pub(super) async fn open(db: &Sqlite) -> Result<Vec<RunId>, StoreError> {
+    let ids: Vec<String> =
+        sqlx::query_scalar("SELECT id FROM runs WHERE settled = 0 ORDER BY created_at, rowid")
+            .fetch_all(&db.readers)
+            .await?;
+    Ok(ids.into_iter().map(RunId::new).collect())
+}
+
+pub(super) async fn of_master(
+    db: &Sqlite,
+    repo: u64,
+    master: u64,
+) -> Result<Option<Orchestration>, StoreError> {
+    let mut tx = db.read().await?;
+    let id: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM runs WHERE repo_id = ? AND master = ? ORDER BY sequence DESC LIMIT 1",
+    )
+    .bind(int(repo)?)
+    .bind(int(master)?)
+    .fetch_optional(&mut *tx)
+    .await?;
+    match id {
+        None => Ok(None),
+        Some(id) => Ok(Some(load(&mut tx, &RunId::new(id)).await?.orchestration)),
+    }
+}
+
+pub(super) async fn newest(db: &Sqlite, limit: u32) -> Result<Vec<Orchestration>, StoreError> {
+    let mut tx = db.read().await?;
+    let ids: Vec<String> =
+        sqlx::query_scalar("SELECT id FROM runs ORDER BY created_at DESC, rowid DESC LIMIT ?")
+            .bind(limit)
+            .fetch_all(&mut *tx)
+            .await?;
+    let mut runs = Vec::with_capacity(ids.len());
+    for id in ids {
+        runs.push(load(&mut tx, &RunId::new(id)).await?.orchestration);
+    }
+    Ok(runs)
+}
+
+pub(super) async fn active(db: &Sqlite, repo: u64) -> Result<u32, StoreError> {
+    let count = sqlx::query_scalar("SELECT count(*) FROM runs WHERE repo_id = ? AND state = 'active'")
+        .bind(int(repo)?)
+        .fetch_one(&db.readers)
+        .await?;
+    small(count)
+}
+
+pub(super) async fn named(db: &Sqlite, repo: u64, prefix: &str) -> Result<u32, StoreError> {
+    let count = sqlx::query_scalar(
+        "SELECT count(*) FROM runs WHERE repo_id = ?1 AND substr(orchestration_id, 1, length(?2)) = ?2",
+    )
+    .bind(int(repo)?)
+    .bind(prefix)
+    .fetch_one(&db.readers)
+    .await?;
+    small(count)
+}
+
+pub(super) async fn role_of(db: &Sqlite, repo: u64, number: u64) -> Result<Option<TaskRole>, StoreError> {
+    let row: Option<(String, i64, String)> = sqlx::query_as(
+        "SELECT run_id, task, role FROM (
+             SELECT run_id, number AS task, 'sub_issue' AS role FROM tasks WHERE sub_issue = ?2
+             UNION ALL SELECT run_id, number, 'follow_up' FROM tasks WHERE follow_up = ?2
+             UNION ALL SELECT run_id, number, 'pull_request' FROM tasks WHERE pull_request = ?2
+         ) JOIN runs ON runs.id = run_id
+         WHERE repo_id = ?1 ORDER BY created_at DESC, runs.rowid DESC LIMIT 1",
+    )
+    .bind(int(repo)?)
+    .bind(int(number)?)
+    .fetch_optional(&db.readers)
+    .await?;
+    let Some((run, task, role)) = row else { return Ok(None) };
+    let (run, task): (RunId, TaskNumber) = (RunId::new(run), small(task)?);
+    Ok(Some(match role.as_str() {
+        "sub_issue" => TaskRole::SubIssue(run, task),
+        "follow_up" => TaskRole::FollowUp(run, task),
+        _ => TaskRole::PullRequest(run, task),
+    }))
+}
