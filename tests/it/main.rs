@@ -3,6 +3,7 @@
 mod plan;
 mod architecture;
 mod status_file;
+mod egress;
 mod sandbox;
 mod status_file;
 mod workspace;
