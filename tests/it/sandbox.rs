@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_divisi");
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(30);
 
 /// Private directories, and a word that only this test's processes have in their arguments.
 struct Place {
