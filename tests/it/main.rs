@@ -4,4 +4,5 @@ mod sandbox;
 mod status_file;
 mod workspace;
 
+mod github;
 mod webhook;
