@@ -28,9 +28,9 @@ pub enum TelemetryError {
         /// Why.
         reason: String,
     },
-    /// Logs were set up before in this process.
-    #[error("logs were already set up in this process")]
-    Twice,
+    /// Logs or metrics were set up before in this process.
+    #[error("{0} were already set up in this process")]
+    Twice(&'static str),
 }
 
 /// How to log.
@@ -45,7 +45,7 @@ pub struct LogOptions<'a> {
 /// Sends log lines to standard error for the rest of the process, each through `redactor`.
 pub fn init(options: LogOptions<'_>, redactor: &Arc<Redactor>) -> Result<(), TelemetryError> {
     let subscriber = subscriber(options, redactor, io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::Twice)
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::Twice("logs"))
 }
 
 /// The subscriber that [`init`] installs, with a sink of the caller's choice.
@@ -108,6 +108,30 @@ impl<W: Write> Drop for Line<W> {
         let rest = self.stream.finish();
         // Nobody is left to be told that a log line could not be written.
         let _ = self.out.write_all(rest.as_bytes());
+    }
+}
+
+/// The metrics of this process, from the moment this is made.
+#[derive(Clone)]
+pub struct MetricsPage(metrics_exporter_prometheus::PrometheusHandle);
+
+impl MetricsPage {
+    /// Starts collecting, once per process, and describes every metric of [`names`].
+    ///
+    /// # Errors
+    /// When something collects metrics already.
+    pub fn install() -> Result<Self, TelemetryError> {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::Twice("metrics"))?;
+        names::describe();
+        Ok(Self(handle))
+    }
+
+    /// The page in the Prometheus text format.
+    pub fn render(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
     }
 }
 

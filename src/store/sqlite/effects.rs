@@ -78,16 +78,6 @@ pub(super) async fn intended(
     Ok(Intent { effect, may_have_been_sent })
 }
 
-pub(super) async fn interrupted(db: &Sqlite, look_at: Timestamp) -> Result<u64, StoreError> {
-    let mut tx = db.write().await?;
-    let rows = sqlx::query("UPDATE effects SET state = 'doubt', not_before = ? WHERE state = 'sending'")
-        .bind(ms(look_at))
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(rows.rows_affected())
-}
-
 pub(super) async fn applied(
     db: &Sqlite,
     scope: &Scope,
@@ -114,6 +104,20 @@ pub(super) async fn applied(
     found(&rows, scope, key)?;
     followed(&mut tx, scope, event, now).await?;
     Ok(tx.commit().await?)
+}
+
+/// Rows that a process left half-done.
+pub(super) async fn interrupted(db: &Sqlite, look_at: Timestamp) -> Result<u64, StoreError> {
+    let mut tx = db.write().await?;
+    let text = "the process ended before the answer was recorded";
+    let done =
+        sqlx::query("UPDATE effects SET state = 'doubt', not_before = ?, error = ? WHERE state = 'sending'")
+            .bind(ms(look_at))
+            .bind(text)
+            .execute(&mut *tx)
+            .await?;
+    tx.commit().await?;
+    Ok(done.rows_affected())
 }
 
 pub(super) async fn doubted(
