@@ -8,6 +8,7 @@ mod strip;
 
 pub use redact::{RedactStream, Redactor};
 
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::io::{self, Write};
 use std::sync::Arc;
 use tracing::Subscriber;
@@ -17,7 +18,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// What is logged when nothing else is asked for: our own sentences, and of others only what is wrong.
 pub const DEFAULT_FILTER: &str = "warn,divisi=info";
 
-/// Why logs could not be set up.
+/// Why logs or metrics could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter is not of the form of `RUST_LOG`.
@@ -28,9 +29,9 @@ pub enum TelemetryError {
         /// Why.
         reason: String,
     },
-    /// Logs were set up before in this process.
-    #[error("logs were already set up in this process")]
-    Twice,
+    /// Logs or metrics were set up before in this process.
+    #[error("{0} were already set up in this process")]
+    Twice(&'static str),
 }
 
 /// How to log.
@@ -45,7 +46,7 @@ pub struct LogOptions<'a> {
 /// Sends log lines to standard error for the rest of the process, each through `redactor`.
 pub fn init(options: LogOptions<'_>, redactor: &Arc<Redactor>) -> Result<(), TelemetryError> {
     let subscriber = subscriber(options, redactor, io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::Twice)
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::Twice("logs"))
 }
 
 /// The subscriber that [`init`] installs, with a sink of the caller's choice.
@@ -111,6 +112,27 @@ impl<W: Write> Drop for Line<W> {
     }
 }
 
+/// The metrics of this process.
+#[derive(Clone)]
+pub struct MetricsPage(PrometheusHandle);
+
+impl MetricsPage {
+    /// Starts collecting, once per process, and describes every metric of [`names`].
+    pub fn install() -> Result<Self, TelemetryError> {
+        let handle =
+            PrometheusBuilder::new().install_recorder().map_err(|_| TelemetryError::Twice("metrics"))?;
+        names::describe();
+        Ok(Self(handle))
+    }
+
+    /// The page in the Prometheus text format. Also tidies the histograms, so it costs what was recorded since
+    /// the last call.
+    pub fn render(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
+    }
+}
+
 /// Names of metrics. No label ever holds the name of a repository, a title or a person.
 pub mod names {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
@@ -142,8 +164,8 @@ pub mod names {
     /// Model cost in US dollars, by `agent`.
     pub const COST_USD: &str = "divisi_cost_usd";
 
-    /// Tells the collector, which must be installed by now, what each name means.
-    pub fn describe() {
+    /// Tells the collector what each name means.
+    pub(super) fn describe() {
         describe_counter!(WEBHOOKS, "Webhook deliveries by event and outcome.");
         describe_histogram!(WEBHOOK_SECONDS, Unit::Seconds, "Time until a delivery is answered.");
         describe_gauge!(INBOX_WAITING, "Stored deliveries that wait to be worked on.");

@@ -43,6 +43,10 @@ pub struct Loaded {
 ///
 /// A file that was named must exist; a file with a mistake is an error, whatever the environment says.
 pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigError> {
+    from_this_machine(path)?.resolve()
+}
+
+fn from_this_machine(path: Option<&Path>) -> Result<Layers, ConfigError> {
     let named = path.map(Path::to_owned).or_else(|| host::variable(host::CONFIG).map(PathBuf::from));
     let must_exist = named.is_some();
     let path = named.unwrap_or_else(|| PathBuf::from(USUAL_FILE));
@@ -51,7 +55,7 @@ pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => None,
         Err(source) => return Err(ConfigError::Read { file: path, source }),
     };
-    Layers { file, environment: host::own_variables(), slots: default_slots() }.resolve()
+    Ok(Layers { file, environment: host::own_variables(), slots: default_slots() })
 }
 
 /// Checks one server file alone: its syntax, keys and values, not whether anything is missing.
@@ -59,29 +63,48 @@ pub fn check(name: &str, text: &str) -> Result<(), ConfigError> {
     read(name, text, SERVER).map(drop).map_err(|problems| ConfigError::invalid(Some((name, text)), problems))
 }
 
+/// The `[agents]` sections alone, as [`load`] would read them, for work that needs no GitHub App.
+pub fn load_agents(path: Option<&Path>) -> Result<BTreeMap<String, Agent>, ConfigError> {
+    from_this_machine(path)?.agents()
+}
+
 impl Layers {
     /// Puts the layers together.
-    pub fn resolve(self) -> Result<Loaded, ConfigError> {
-        let file = self.file.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
-        let wrong = |problems| ConfigError::invalid(file, problems);
+    pub fn resolve(&self) -> Result<Loaded, ConfigError> {
+        let (raw, entries, warnings) = self.merged()?;
+        let config = assemble(raw, &entries, self.slots).map_err(|problems| self.wrong(problems))?;
+        Ok(Loaded { config, warnings })
+    }
 
-        let mut entries = match file {
-            Some((name, text)) => read(name, text, SERVER).map_err(wrong)?,
+    /// The agents alone: nothing else may be missing, but a mistake anywhere is still an error.
+    pub fn agents(&self) -> Result<BTreeMap<String, Agent>, ConfigError> {
+        let (raw, entries, _) = self.merged()?;
+        let mut problems = Vec::new();
+        let agents = agents(raw.agents, &entries, &mut problems);
+        if problems.is_empty() { Ok(agents) } else { Err(self.wrong(problems)) }
+    }
+
+    fn wrong(&self, problems: Vec<Problem>) -> ConfigError {
+        ConfigError::invalid(self.file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())), problems)
+    }
+
+    /// Each layer checked alone, then all of them on top of each other.
+    fn merged(&self) -> Result<(Raw, Vec<Entry>, Vec<Warning>), ConfigError> {
+        let mut entries = match &self.file {
+            Some((name, text)) => read(name, text, SERVER).map_err(|problems| self.wrong(problems))?,
             None => Vec::new(),
         };
         let from_file = entries.len();
         let (variables, warnings, problems) = read_environment(&self.environment);
         if !problems.is_empty() {
-            return Err(wrong(problems));
+            return Err(self.wrong(problems));
         }
         entries.extend(variables);
-
-        let raw = merge(file.map(|(_, text)| text), &entries[from_file..]).map_err(|error| {
-            // Each layer was checked alone, so this is a disagreement between them.
-            wrong(vec![missing("", &error.to_string())])
-        })?;
-        let config = assemble(raw, &entries, self.slots).map_err(wrong)?;
-        Ok(Loaded { config, warnings })
+        let text = self.file.as_ref().map(|(_, text)| text.as_str());
+        // What goes wrong here is a disagreement between layers that are each right.
+        let raw = merge(text, &entries[from_file..])
+            .map_err(|error| self.wrong(vec![missing("", &error.to_string())]))?;
+        Ok((raw, entries, warnings))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Which keys there are, their defaults and what they mean for people is in `schema.rs`.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -196,6 +196,14 @@ impl Config {
             api: Api::default(),
             metrics: Metrics::default(),
         }
+    }
+
+    /// Every secret value in it, for the redactor: exact matches are taken out of logs.
+    pub fn secrets(&self) -> Vec<&str> {
+        let github = self.github.webhook_secrets.iter().chain([&self.github.private_key]);
+        let tokens = self.api.tokens.iter().map(|token| &token.token);
+        let keys = self.agents.values().filter_map(|agent| agent.key.as_ref());
+        github.chain(tokens).chain(keys).map(ExposeSecret::expose_secret).collect()
     }
 
     /// The part that a runner process is given: no App key, no webhook secret, no database.

@@ -2,10 +2,10 @@
 //!
 //! Everything here is pure: no I/O, clock, randomness or environment.
 
+mod branch;
 pub mod command;
 mod decide;
 mod effect;
-mod branch;
 mod failure;
 mod ids;
 mod policy;
@@ -14,9 +14,9 @@ mod run;
 pub mod schedule;
 mod task;
 
+pub use branch::branch_name;
 pub use decide::{Action, EDIT_GAP, Snapshot, decide};
 pub use effect::{Effect, EffectKey, EffectState, Emoji, Remote, Scope};
-pub use branch::branch_name;
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
 pub use policy::RunPolicy;

@@ -1,6 +1,6 @@
 //! Integration tests: one binary, one module a subject.
 
 mod architecture;
-mod status_file;
 mod sandbox;
+mod status_file;
 mod workspace;
