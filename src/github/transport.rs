@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 
+/// The metric's name; what it means is told where it is collected.
+const REQUESTS: &str = "divisi_github_requests_total";
 /// Larger answers are refused: the largest that we ask for (300 changed files with patches) stays far below.
 const MAX_ANSWER: usize = 32 << 20;
 /// What to wait when GitHub limits without saying how long (its documentation: at least a minute).
@@ -75,10 +77,11 @@ impl Transport {
             let body = body.map_err(|e| Error::Unknown { op, why: format!("the answer broke off: {e}") })?;
             Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };
-        match clock::within(self.deadline, exchange).await {
-            Some(outcome) => outcome,
-            None => Err(Error::Unknown { op, why: format!("no answer within {:?}", self.deadline) }),
-        }
+        let late = || Err(Error::Unknown { op, why: format!("no answer within {:?}", self.deadline) });
+        let outcome = clock::within(self.deadline, exchange).await.unwrap_or_else(late);
+        let status = outcome.as_ref().map_or("none".to_owned(), |answer| answer.status.as_str().to_owned());
+        metrics::counter!(REQUESTS, "status" => status).increment(1);
+        outcome
     }
 }
 
