@@ -43,10 +43,10 @@ pub struct Loaded {
 ///
 /// A file that was named must exist; a file with a mistake is an error, whatever the environment says.
 pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigError> {
-    from_this_machine(path)?.resolve()
+    layers(path)?.resolve()
 }
 
-fn from_this_machine(path: Option<&Path>) -> Result<Layers, ConfigError> {
+fn layers(path: Option<&Path>) -> Result<Layers, ConfigError> {
     let named = path.map(Path::to_owned).or_else(|| host::variable(host::CONFIG).map(PathBuf::from));
     let must_exist = named.is_some();
     let path = named.unwrap_or_else(|| PathBuf::from(USUAL_FILE));
@@ -63,34 +63,41 @@ pub fn check(name: &str, text: &str) -> Result<(), ConfigError> {
     read(name, text, SERVER).map(drop).map_err(|problems| ConfigError::invalid(Some((name, text)), problems))
 }
 
-/// The `[agents]` sections alone, as [`load`] would read them, for work that needs no GitHub App.
+/// The agents that the same file and environment configure, for commands that need no App.
+///
+/// # Errors
+/// As [`load`], but nothing is missing without `[github]`.
 pub fn load_agents(path: Option<&Path>) -> Result<BTreeMap<String, Agent>, ConfigError> {
-    from_this_machine(path)?.agents()
+    layers(path)?.agents()
 }
 
 impl Layers {
     /// Puts the layers together.
-    pub fn resolve(&self) -> Result<Loaded, ConfigError> {
+    pub fn resolve(self) -> Result<Loaded, ConfigError> {
         let (raw, entries, warnings) = self.merged()?;
         let config = assemble(raw, &entries, self.slots).map_err(|problems| self.wrong(problems))?;
         Ok(Loaded { config, warnings })
     }
 
-    /// The agents alone: nothing else may be missing, but a mistake anywhere is still an error.
-    pub fn agents(&self) -> Result<BTreeMap<String, Agent>, ConfigError> {
+    /// The `[agents]` sections alone.
+    pub fn agents(self) -> Result<BTreeMap<String, Agent>, ConfigError> {
         let (raw, entries, _) = self.merged()?;
         let mut problems = Vec::new();
         let agents = agents(raw.agents, &entries, &mut problems);
         if problems.is_empty() { Ok(agents) } else { Err(self.wrong(problems)) }
     }
 
-    fn wrong(&self, problems: Vec<Problem>) -> ConfigError {
-        ConfigError::invalid(self.file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())), problems)
+    fn file(&self) -> Option<(&str, &str)> {
+        self.file.as_ref().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// Each layer checked alone, then all of them on top of each other.
+    fn wrong(&self, problems: Vec<Problem>) -> ConfigError {
+        ConfigError::invalid(self.file(), problems)
+    }
+
+    /// All values, and where each was given.
     fn merged(&self) -> Result<(Raw, Vec<Entry>, Vec<Warning>), ConfigError> {
-        let mut entries = match &self.file {
+        let mut entries = match self.file() {
             Some((name, text)) => read(name, text, SERVER).map_err(|problems| self.wrong(problems))?,
             None => Vec::new(),
         };
@@ -100,10 +107,10 @@ impl Layers {
             return Err(self.wrong(problems));
         }
         entries.extend(variables);
-        let text = self.file.as_ref().map(|(_, text)| text.as_str());
-        // What goes wrong here is a disagreement between layers that are each right.
-        let raw = merge(text, &entries[from_file..])
-            .map_err(|error| self.wrong(vec![missing("", &error.to_string())]))?;
+        let raw = merge(self.file().map(|(_, text)| text), &entries[from_file..]).map_err(|error| {
+            // Each layer was checked alone, so this is a disagreement between them.
+            self.wrong(vec![missing("", &error.to_string())])
+        })?;
         Ok((raw, entries, warnings))
     }
 }

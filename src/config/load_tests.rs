@@ -170,7 +170,7 @@ fn no_secret_is_printed() {
         "{ENOUGH}[agents.claude]\nkey = \"canary-k\"\n[api]\ntokens = [\"read:canary-0123456789\"]\n"
     );
     let loaded = resolve(&file, &[]).unwrap();
-    assert_eq!(loaded.config.secrets(), ["canary-s", PEM, "canary-0123456789", "canary-k"]);
+    assert_eq!(loaded.config.secrets(), ["canary-s", PEM, "canary-k", "canary-0123456789"]);
     let shown = format!("{loaded:?}");
     assert!(!shown.contains("canary") && !shown.contains("TUlJ"), "{shown}");
     let wrong =

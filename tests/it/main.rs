@@ -1,12 +1,10 @@
 //! Integration tests: one binary, one module a subject.
 
-mod plan;
 mod architecture;
-mod status_file;
 mod egress;
+mod plan;
 mod sandbox;
 mod status_file;
-mod workspace;
-
-mod webhook;
 mod store;
+mod webhook;
+mod workspace;

@@ -110,6 +110,20 @@ pub(super) async fn applied(
     Ok(tx.commit().await?)
 }
 
+/// Rows that a process left half-done.
+pub(super) async fn interrupted(db: &Sqlite, look_at: Timestamp) -> Result<u64, StoreError> {
+    let mut tx = db.write().await?;
+    let text = "the process ended before the answer was recorded";
+    let done =
+        sqlx::query("UPDATE effects SET state = 'doubt', not_before = ?, error = ? WHERE state = 'sending'")
+            .bind(ms(look_at))
+            .bind(text)
+            .execute(&mut *tx)
+            .await?;
+    tx.commit().await?;
+    Ok(done.rows_affected())
+}
+
 pub(super) async fn doubted(
     db: &Sqlite,
     scope: &Scope,

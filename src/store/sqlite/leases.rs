@@ -145,7 +145,11 @@ async fn next(
          SELECT run_id, number, agent, size, max_workers, created_at,
              (SELECT count(*) FROM alive WHERE alive.run_id = tasks.run_id) AS run_alive,
              (SELECT count(*) FROM alive WHERE alive.installation = runs.installation) AS installation_alive
-         FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'ready' AND runs.state = 'active'",
+         FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'ready' AND runs.state = 'active'
+             AND NOT EXISTS (
+                 SELECT 1 FROM json_each(tasks.data, '$.waits_for') AS waits
+                 JOIN tasks AS other ON other.run_id = tasks.run_id AND other.number = waits.value
+                 WHERE other.state IN ('planned', 'ready', 'running', 'publishing'))",
     )
     .fetch_all(&mut **tx)
     .await?

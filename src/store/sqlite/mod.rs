@@ -203,6 +203,9 @@ impl Store for Sqlite {
     ) -> Result<Intent, StoreError> {
         effects::intended(self, scope, key, digest).await
     }
+    async fn effects_interrupted(&self, look_at: Timestamp) -> Result<u64, StoreError> {
+        effects::interrupted(self, look_at).await
+    }
     async fn effect_applied(
         &self,
         scope: &Scope,
