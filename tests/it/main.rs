@@ -3,3 +3,5 @@
 mod status_file;
 mod sandbox;
 mod workspace;
+mod simulator;
+mod support;
