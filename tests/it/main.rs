@@ -11,3 +11,5 @@ mod github;
 mod store;
 mod webhook;
 mod workspace;
+mod simulator;
+mod support;
