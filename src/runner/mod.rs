@@ -18,6 +18,7 @@ mod options;
 mod publish;
 mod service;
 
+pub use attempt::TIER;
 pub use home::HomeError;
 pub use options::{AgentConfig, Redact, RedactStream, RunnerError, RunnerOptions};
 pub use service::run;
