@@ -2,12 +2,10 @@
 
 mod architecture;
 mod egress;
+mod github;
 mod plan;
 mod sandbox;
 mod status_file;
-mod workspace;
-
-mod github;
 mod store;
 mod webhook;
 mod workspace;

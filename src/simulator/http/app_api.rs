@@ -43,7 +43,8 @@ pub(super) fn revoke(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 pub(super) fn repositories(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let token = call.world.live_token(call.token.as_deref().unwrap_or_default())?;
-    let repos: Vec<u64> = call.world.repos.keys().copied().filter(|id| call.world.in_scope(token, *id)).collect();
+    let repos: Vec<u64> =
+        call.world.repos.keys().copied().filter(|id| call.world.in_scope(token, *id)).collect();
     let selection = if token.repos.is_some() { "selected" } else { "all" };
     let mut answer = page::list(call, &repos, |id| call.world.repo_json(*id))?;
     answer.body = Some(json!({
