@@ -77,7 +77,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("toml", &["config"]),
     ("pulldown_cmark", &["plan"]),
     ("tracing_subscriber", &["telemetry"]),
-    ("metrics_exporter_prometheus", &["server"]),
+    ("metrics_exporter_prometheus", &["telemetry", "server"]),
     ("rand", &["clock"]),
     ("git2", &[]),
     ("gix", &[]),

@@ -9,3 +9,5 @@ mod status_file;
 mod store;
 mod webhook;
 mod workspace;
+mod simulator;
+mod support;
