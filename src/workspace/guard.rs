@@ -40,7 +40,10 @@ pub(super) fn work_tree(paths: &AttemptPaths) -> Result<(), String> {
 /// Whether the private repository still borrows from the mirror's `objects`, and from nothing else that can be told.
 pub(super) fn private_repo(paths: &AttemptPaths, objects: &Path) -> Result<(), String> {
     let repo = &paths.private_repo;
-    for part in ["", "objects", "objects/info", "objects/pack", "refs", "refs/heads"] {
+    if !is_directory(repo) {
+        return Err("its repository is no directory any more".to_owned());
+    }
+    for part in ["objects", "objects/info", "objects/pack", "refs", "refs/heads"] {
         let path = repo.join(part);
         if !is_directory(&path) {
             return Err(format!("`{part}` of its repository is no directory any more"));

@@ -1,14 +1,14 @@
 //! An attempt's commits come into the mirror and are looked at there.
 
 use super::attempt::Workspace;
-use super::git::{GitError, SLOW, message, quoted};
+use super::git::GitError;
 use super::guard;
+use super::incoming;
 use super::mirror::Mirror;
 use super::raw_diff;
 use crate::domain::{FailureKind, RunId, Sha, TaskNumber};
 use crate::sandbox::HostError;
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
 
 /// The most commits between base and head that are looked at.
 const MAX_COMMITS: u32 = 5_000;
@@ -106,35 +106,7 @@ pub async fn import(
 ) -> Result<Imported, ImportError> {
     let reference = format!("{}/head", ref_prefix(run, Some(task))?);
     guard::private_repo(&workspace.paths, &mirror.objects()).map_err(ImportError::Tampered)?;
-    let git = mirror.git();
-    let env = git.settings().confined_env();
-    let mut far_end = git.launcher().command_line(&workspace.import_mounts(), &env, "git");
-    far_end.push("upload-pack".into());
-    // Git gives this to a shell and appends the repository's path, quoted.
-    let far_end: Vec<String> = far_end.iter().map(|word| quoted(&word.to_string_lossy())).collect();
-    let args: [OsString; 9] = [
-        "fetch".into(),
-        "--quiet".into(),
-        "--no-tags".into(),
-        "--no-write-fetch-head".into(),
-        "--no-recurse-submodules".into(),
-        "--no-auto-maintenance".into(),
-        format!("--upload-pack={}", far_end.join(" ")).into(),
-        workspace.paths.private_repo.clone().into(),
-        format!("+refs/heads/{}:{reference}", workspace.branch).into(),
-    ];
-    let call = mirror.call("take over the agent's commits", args).protocols("file").deadline(SLOW);
-    let checked = call.config("fetch.fsckObjects", "true").config("transfer.fsckObjects", "true");
-    let output = git.run(checked).await?;
-    if output.code != 0 {
-        let text = message(&output.stderr);
-        let full = text.contains("No space left on device");
-        return Err(if full {
-            super::git::failed("take over the agent's commits", &output).into()
-        } else {
-            ImportError::Unreadable(text)
-        });
-    }
+    incoming::fetch(mirror, workspace, &reference).await?;
     inspect(mirror, run, task, &workspace.base).await
 }
 

@@ -9,6 +9,7 @@ mod gather;
 mod git;
 mod guard;
 mod import;
+mod incoming;
 mod lock;
 mod mirror;
 mod push;

@@ -19,6 +19,9 @@ pub async fn read_file(
     cap: usize,
 ) -> Result<Option<Vec<u8>>, GitError> {
     let what = "look for a file";
+    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Ok(None);
+    }
     let listed = mirror.git().ok(mirror.call(what, ["ls-tree", "-z", commit.as_str(), "--", path])).await?;
     // `100644 blob <id>\t<path>\0`; a link (120000) or a directory is no regular file.
     let Some(head) = listed.split(|b| *b == b'\t').next().filter(|head| head.starts_with(b"100")) else {
