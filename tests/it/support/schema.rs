@@ -115,7 +115,8 @@ impl Description {
 
     /// The path of the description that fits best: the one with most fixed words.
     fn path_item(&self, path: &str) -> Option<(&str, &Value)> {
-        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        // A slash at the end is kept: it is the empty path of `contents/{path}`, the root directory.
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let paths = self.document["paths"].as_object()?;
         let fits = paths.iter().filter_map(|(template, item)| {
             Some((fixed_words(template, &segments)?, template.as_str(), item))
