@@ -1,1 +1,28 @@
-//! plan.
+//! Markdown of a master issue → sub-tasks, their order, their overlaps and a verdict.
+//!
+//! Everything here is pure and deterministic: the same title, body and master give the same [`Plan`], byte for byte.
+//! Reading goes in five steps, one file each: [`source`] tidies the text, `document` turns Markdown into blocks,
+//! `outline` says which section a block stands in and what such a section is for, `select` decides which list is the
+//! work, `order` and `mention` find what waits for what and who would touch the same place. The rules are those of
+//! `tests/fixtures/plans/LABELLING.md` (R1 to R11), and the comments name them.
+
+mod document;
+mod graph;
+mod headings;
+mod item;
+mod links;
+mod mention;
+mod model;
+mod naming;
+mod order;
+mod outline;
+mod read;
+mod select;
+mod source;
+mod table;
+mod text;
+mod words;
+
+pub use crate::domain::Size;
+pub use model::{Barrier, Dependency, Overlap, Plan, PlannedTask, Verdict};
+pub use read::read;

@@ -1,0 +1,93 @@
+//! The order that dependencies and barriers ask for, over the open tasks.
+
+use super::Plan;
+use std::collections::BTreeSet;
+
+impl Plan {
+    /// The open tasks in rounds: a round may start when the ones before it are finished.
+    /// Tasks in a cycle, and those behind one, are in no round; see [`Plan::cycle`].
+    pub fn rounds(&self) -> Vec<Vec<usize>> {
+        let waits = self.waits();
+        let mut finished = vec![false; self.tasks.len()];
+        let mut left: Vec<usize> = self.open().collect();
+        let mut rounds = Vec::new();
+        loop {
+            let (ready, later): (Vec<_>, Vec<_>) =
+                left.iter().partition(|&&task| waits[task].iter().all(|&on| finished[on]));
+            if ready.is_empty() {
+                return rounds;
+            }
+            for &task in &ready {
+                finished[task] = true;
+            }
+            rounds.push(ready);
+            left = later;
+        }
+    }
+
+    /// One cycle among the open tasks, in waiting order (each waits for the next, the last for the first); empty
+    /// when there is none.
+    pub fn cycle(&self) -> Vec<usize> {
+        let settled: BTreeSet<usize> = self.rounds().into_iter().flatten().collect();
+        let Some(start) = self.open().find(|task| !settled.contains(task)) else { return Vec::new() };
+        let waits = self.waits();
+        let mut path: Vec<usize> = Vec::new();
+        let mut place = vec![usize::MAX; self.tasks.len()];
+        let mut at = start;
+        // An unsettled task always waits for another unsettled one, so this walk must meet itself.
+        while place[at] == usize::MAX {
+            place[at] = path.len();
+            path.push(at);
+            match waits[at].iter().find(|on| !settled.contains(on)) {
+                Some(&next) => at = next,
+                None => return Vec::new(),
+            }
+        }
+        path.split_off(place[at])
+    }
+
+    /// For each task, the open tasks that it waits for.
+    fn waits(&self) -> Vec<BTreeSet<usize>> {
+        let open: BTreeSet<usize> = self.open().collect();
+        let mut waits = vec![BTreeSet::new(); self.tasks.len()];
+        for edge in self.open_dependencies() {
+            waits[edge.task].insert(edge.on);
+        }
+        for wall in self.open_barriers() {
+            for &task in wall.after.iter().filter(|task| open.contains(task)) {
+                waits[task].extend(wall.before.iter().filter(|on| open.contains(on)));
+            }
+        }
+        waits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{Barrier, Dependency, Plan, PlannedTask};
+
+    fn plan(tasks: usize, edges: &[(usize, usize)]) -> Plan {
+        let edge = |&(task, on)| Dependency { task, on, reason: String::new() };
+        Plan {
+            tasks: vec![PlannedTask { title: "t".into(), ..PlannedTask::default() }; tasks],
+            dependencies: edges.iter().map(edge).collect(),
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn rounds_follow_edges_and_walls() {
+        let mut with_wall = plan(4, &[(1, 0)]);
+        assert_eq!(with_wall.rounds(), [vec![0, 2, 3], vec![1]]);
+        with_wall.barriers.push(Barrier { before: vec![0, 1], after: vec![2, 3], reason: String::new() });
+        assert_eq!(with_wall.rounds(), [vec![0], vec![1], vec![2, 3]]);
+        assert!(with_wall.cycle().is_empty());
+    }
+
+    #[test]
+    fn a_cycle_is_named_edge_by_edge() {
+        let looped = plan(4, &[(3, 0), (0, 1), (1, 2), (2, 0)]);
+        assert!(looped.rounds().is_empty());
+        assert_eq!(looped.cycle(), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,358 @@
+//! One list → drafts of tasks: which items are work (R4, R9), and whether a parent or its children are the unit (R6).
+
+use super::document::{Item, List};
+use super::links::{self, Home, Target};
+use super::outline::{Kind, classify, starts_with_verb, unmarked_item};
+use super::text::{bold_line, has_any, plain, spaced, unwrapped};
+use super::words;
+
+/// A task before its relations are known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    pub title: String,
+    pub done: bool,
+    pub children: Vec<String>,
+    pub details: String,
+    pub criteria: Vec<String>,
+    pub line: usize,
+    /// The section it stands in.
+    pub section: usize,
+    /// The parent item that only names its group.
+    pub group: Option<String>,
+    /// Its number in a numbered list or its row's number.
+    pub number: Option<String>,
+    /// The text of a `Depends on` cell.
+    pub waits_for: Option<String>,
+    /// The issue it is, where that is said outside the title (a table's cell).
+    pub issue: Option<Target>,
+}
+
+/// What the whole text says about signs such as ✅ and ⬜.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signs {
+    /// A legend or a contrast shows that signs tell the state; a ✅ on everything is decoration (R9).
+    pub tell_state: bool,
+}
+
+const DONE: &[char] = &['✓', '✔', '✅', '☑'];
+const OPEN: &[char] =
+    &['⬜', '☐', '🔲', '○', '⭕', '◻', '▢', '▶', '🚧', '⏳', '🔄', '🟡', '❌', '🔴', '📋', '⚪', '🕐', '🔜'];
+
+/// Reads the items of lists; knows the repository for links.
+pub(super) struct Reader<'a> {
+    pub home: Home<'a>,
+    pub signs: Signs,
+}
+
+impl Reader<'_> {
+    /// Whether the item is marked as done or not, by a box or by a sign that tells a state.
+    pub fn status(&self, item: &Item) -> Option<bool> {
+        if item.ticked.is_some() {
+            return item.ticked;
+        }
+        if let Some((ticked @ Some(_), _)) = unmarked_item(&item.title) {
+            return ticked;
+        }
+        if self.signs.tell_state { sign(&item.title) } else { None }
+    }
+
+    /// Whether any item of the list, or of a group in it, has a box or a telling sign.
+    pub fn has_status(&self, list: &List) -> bool {
+        list.items.iter().any(|item| {
+            let judged_elsewhere = matches!(classify_item(item), Some(Kind::Criteria | Kind::Never));
+            !judged_elsewhere
+                && (self.status(item).is_some() || item.lists.iter().any(|below| self.has_status(below)))
+        })
+    }
+
+    /// Whether every item is an issue link with perhaps a remark.
+    pub fn all_links(&self, list: &List) -> bool {
+        !list.items.is_empty() && list.items.iter().all(|item| links::is_link_item(&item.title, self.home))
+    }
+
+    /// The tasks of a list. With `marked_only`, items without box or sign are groups or nothing.
+    pub fn tasks(&self, list: &List, section: usize, marked_only: bool, out: &mut Vec<Draft>) {
+        self.collect(list, section, marked_only, None, out);
+    }
+
+    fn collect(
+        &self,
+        list: &List,
+        section: usize,
+        marked_only: bool,
+        group: Option<&str>,
+        out: &mut Vec<Draft>,
+    ) {
+        if is_attestation(list) {
+            return;
+        }
+        for (index, item) in list.items.iter().enumerate() {
+            let number = list.number.map(|first| first.saturating_add(index as u64).to_string());
+            if item.title.is_empty() || is_group(self, item) {
+                let name = if item.title.is_empty() { group } else { Some(item.title.as_str()) };
+                if !is_never(item) {
+                    item.lists.iter().for_each(|below| self.collect(below, section, marked_only, name, out));
+                }
+                continue;
+            }
+            let status = self.status(item);
+            if (marked_only && status.is_none()) || !is_work(item) {
+                continue;
+            }
+            let parts = if item.lists.is_empty() { self.parts(&item.title) } else { Vec::new() };
+            let titles = if parts.is_empty() { vec![bare_title(&item.title)] } else { parts };
+            for title in titles {
+                out.push(Draft {
+                    title,
+                    done: status == Some(true),
+                    children: children(item),
+                    details: item.details.clone(),
+                    criteria: own_criteria(item),
+                    line: item.line,
+                    section,
+                    group: group.map(str::to_owned),
+                    number: number.clone(),
+                    ..Draft::default()
+                });
+            }
+        }
+    }
+
+    /// R8: one line that lists several issues, each with its own words: `store (#1), api (#2)`.
+    pub fn parts(&self, line: &str) -> Vec<String> {
+        let segments = split_outside_brackets(line);
+        let one_link = |segment: &String| links::find(segment, self.home).len() == 1;
+        if segments.len() > 1 && segments.iter().all(one_link) { segments } else { Vec::new() }
+    }
+}
+
+/// Splits at commas that stand in no bracket.
+pub(super) fn split_outside_brackets(line: &str) -> Vec<String> {
+    let mut depth = 0usize;
+    let pieces = line.split(|c: char| {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    });
+    pieces.map(|piece| piece.trim().to_owned()).filter(|piece| !piece.is_empty()).collect()
+}
+
+/// The state that a sign at the start of an item, or right after its first colon, tells.
+pub(super) fn sign(title: &str) -> Option<bool> {
+    let at_start = title.trim_start_matches(['*', '_', ' ']).chars().next();
+    let after_colon =
+        title.split_once(": ").and_then(|(_, rest)| rest.trim_start_matches(['*', '_', ' ']).chars().next());
+    [at_start, after_colon].into_iter().flatten().find_map(|c| {
+        if DONE.contains(&c) {
+            Some(true)
+        } else if OPEN.contains(&c) {
+            Some(false)
+        } else {
+            None
+        }
+    })
+}
+
+/// Whether a line explains the signs (`✓ done · ○ planned`).
+pub(super) fn is_legend(line: &str) -> bool {
+    line.contains(DONE) && line.contains(OPEN)
+}
+
+/// A box that Markdown does not see is not part of the title.
+fn bare_title(title: &str) -> String {
+    match unmarked_item(title) {
+        Some((Some(_), rest)) => rest,
+        _ => title.to_owned(),
+    }
+}
+
+fn classify_item(item: &Item) -> Option<Kind> {
+    if item.lists.is_empty() { None } else { classify(&item.title) }
+}
+
+/// An item that heads criteria, notes and the like.
+fn is_never(item: &Item) -> bool {
+    matches!(classify_item(item), Some(Kind::Criteria | Kind::Never))
+}
+
+/// R4 and R9: neither a placeholder, nor struck through, nor a remark that the list goes on.
+fn is_work(item: &Item) -> bool {
+    let title = item.title.trim();
+    let words = spaced(title);
+    let struck = unwrapped(title, "~~").is_some() || unwrapped(title, "~").is_some();
+    let goes_on = matches!(title, "++" | "..." | "…" | "+" | "etc." | "etc" | "-" | "—");
+    !(struck
+        || goes_on
+        || is_placeholder(title)
+        || is_never(item)
+        || words.trim().is_empty() && !title.contains('#') && title.is_ascii())
+}
+
+/// `<issue>`, `[Requirement 1]`, `As a ROLE, I want GOAL`: what a template leaves to be filled.
+fn is_placeholder(title: &str) -> bool {
+    let title = plain(title);
+    let title = title.trim_end_matches(['.', ':', ';']);
+    let inside = |open: char, close: char| {
+        title
+            .strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close))
+            .filter(|t| !t.contains([open, close]))
+    };
+    let angle = inside('<', '>').is_some_and(|t| !t.starts_with("http"));
+    let bracket =
+        inside('[', ']').is_some_and(|t| t.contains(|c: char| c.is_alphabetic()) && !t.contains('#'));
+    let story = title.to_lowercase().starts_with("as a") && title.to_lowercase().contains("i want");
+    let shouted = title.split_whitespace().filter(|word| {
+        let letters: String = word.chars().filter(|c| c.is_alphabetic()).collect();
+        letters.len() > 2 && letters.chars().all(char::is_uppercase)
+    });
+    let blank = title.contains("[...]")
+        || title.contains("[…]")
+        || title == "TBD"
+        || title == "TODO"
+        || title == "Task description";
+    angle || bracket || blank || (story && (shouted.count() >= 2 || title.contains(['<', '['])))
+}
+
+/// A list in which its author vouches (`I have searched …`) or picks a kind of change: no work at all.
+fn is_attestation(list: &List) -> bool {
+    let starts = |item: &Item, starts: &[&str]| {
+        let words = spaced(&plain(&item.title));
+        starts.iter().any(|start| {
+            words.strip_prefix(' ').is_some_and(|w| w.starts_with(start) && w[start.len()..].starts_with(' '))
+        })
+    };
+    let kinds = list.items.iter().filter(|item| has_any(&spaced(&item.title), words::CHANGE_TYPES)).count();
+    list.items.iter().any(|item| starts(item, words::FIRST_PERSON))
+        || (kinds >= 2 && kinds * 3 >= list.items.len())
+}
+
+/// R6: whether an item only names a group, so that its children are the tasks.
+fn is_group(reader: &Reader<'_>, item: &Item) -> bool {
+    let kids = || item.lists.iter().flat_map(|list| &list.items);
+    if kids().next().is_none() {
+        return false;
+    }
+    let title = item.title.trim();
+    let ticked_kids = kids().any(|kid| reader.status(kid).is_some());
+    if item.lists.iter().all(|list| reader.all_links(list)) {
+        // All children are issues: they are the units, unless the parent has a box and they have none.
+        return item.ticked.is_none() || ticked_kids;
+    }
+    if !links::find(title, reader.home).is_empty() {
+        return false;
+    }
+    let verb = starts_with_verb(
+        title.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | ' ')),
+    );
+    let bold = bold_line(title).is_some();
+    let ends_open = title.ends_with([':', '：']);
+    let short = title.split_whitespace().count() <= 3;
+    let unmarked_parent = item.ticked.is_none() && ticked_kids;
+    if item.ticked.is_some() && !ticked_kids {
+        return false;
+    }
+    unmarked_parent && !verb
+        || !verb && (bold || ends_open || short && ticked_kids)
+        || ends_open && unmarked_parent
+}
+
+/// The texts of all items below, criteria left out.
+fn children(item: &Item) -> Vec<String> {
+    let mut out = Vec::new();
+    item.lists.iter().for_each(|list| texts(list, &mut out));
+    out
+}
+
+fn texts(list: &List, out: &mut Vec<String>) {
+    for item in list.items.iter().filter(|item| !is_never(item)) {
+        if !item.title.is_empty() {
+            out.push(item.title.clone());
+        }
+        item.lists.iter().for_each(|below| texts(below, out));
+    }
+}
+
+/// The items below a child that is called acceptance criteria or the like.
+fn own_criteria(item: &Item) -> Vec<String> {
+    let mut out = Vec::new();
+    let labelled =
+        item.prose.iter().any(|line| line.ends_with(':') && classify(line) == Some(Kind::Criteria));
+    for list in &item.lists {
+        for kid in &list.items {
+            if classify_item(kid) == Some(Kind::Criteria) {
+                kid.lists.iter().for_each(|below| texts(below, &mut out));
+            } else if labelled {
+                out.push(kid.title.clone());
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::document::{Block, blocks};
+    use crate::plan::source::Source;
+
+    fn titles(body: &str, marked_only: bool) -> Vec<String> {
+        let mut out = Vec::new();
+        let reader = Reader { home: None, signs: Signs::default() };
+        for block in blocks(&Source::new(body)) {
+            if let Block::List(list) = block {
+                reader.tasks(&list, 0, marked_only, &mut out);
+            }
+        }
+        out.into_iter().map(|draft| draft.title).collect()
+    }
+
+    #[test]
+    fn parents_with_a_verb_are_tasks_and_names_are_groups() {
+        assert_eq!(titles("- [ ] Announce\n  - [ ] forum\n  - [ ] chat\n", true), ["Announce"]);
+        assert_eq!(
+            titles("- [ ] Backend\n  - [ ] Create store\n  - [ ] Add api\n", true),
+            ["Create store", "Add api"]
+        );
+        assert_eq!(
+            titles("1. **Core Development**\n   - Write parser\n2. **Docs**\n   - Write guide\n", false),
+            ["Write parser", "Write guide"]
+        );
+        assert_eq!(titles("- [ ] Fix boards\n  - [ ] #1\n  - [ ] #2\n", true), ["#1", "#2"]);
+        assert_eq!(titles("- [ ] Fix boards\n  - #1\n  - #2\n", true), ["Fix boards"]);
+        assert_eq!(titles("- - [ ] x\n", true), ["x"]);
+    }
+
+    #[test]
+    fn placeholders_attestations_and_cancelled_items_are_no_work() {
+        for body in [
+            "- [ ] <issue>\n",
+            "- [ ] [Requirement 1]\n",
+            "- [ ] As a ROLE, I want GOAL, so that REASON #link\n",
+            "- [ ] ~~dropped~~\n",
+            "- [x] I have searched the issues\n- [ ] Tests pass\n",
+            "- [ ] Bug fix\n- [ ] New feature\n",
+            "- [ ] ...\n",
+        ] {
+            assert_eq!(titles(body, true), Vec::<String>::new(), "{body}");
+        }
+        assert_eq!(titles("- [ ] [Feat] Create endpoint\n", true), ["[Feat] Create endpoint"]);
+    }
+
+    #[test]
+    fn criteria_below_an_item_are_its_own() {
+        let body = "- [ ] Add login\n  - form\n  - Acceptance criteria:\n    - it works\n";
+        let mut out = Vec::new();
+        let reader = Reader { home: None, signs: Signs::default() };
+        for block in blocks(&Source::new(body)) {
+            if let Block::List(list) = block {
+                reader.tasks(&list, 0, true, &mut out);
+            }
+        }
+        assert_eq!(out[0].children, ["form"]);
+        assert_eq!(out[0].criteria, ["it works"]);
+    }
+}

@@ -1,0 +1,598 @@
+//! What waits for what, by words and signs alone: list order is never a dependency.
+
+use super::document::{Item, List};
+use super::item::Draft;
+use super::links::Target;
+use super::model::{Barrier, Dependency};
+use super::naming::{Mention, Naming};
+use super::outline::{Content, Outline};
+use super::text::{cut, has_any, one_line, spaced};
+use std::collections::BTreeSet;
+
+/// `X <word> Y`: X waits for Y.
+const WAITS: &[&str] = &[
+    "depends on",
+    "depend on",
+    "dependent on",
+    "depending on",
+    "dependencies:",
+    "dependency:",
+    "depends:",
+    "blocked by",
+    "blocked on",
+    "waits for",
+    "wait for",
+    "waiting for",
+    "waits on",
+    "waiting on",
+    "requires",
+    "needs",
+    "after",
+    "once",
+    "until",
+    "builds on",
+    "build on",
+    "prerequisite:",
+    "prerequisites:",
+    "follows",
+    "following",
+    "relies on",
+    "gated on",
+    "gated by",
+    "stacked on",
+    "depende de",
+    "dependen de",
+    "depende do",
+    "depende da",
+    "despues de",
+    "después de",
+    "depois de",
+    "dépend de",
+    "après",
+    "bloqueado por",
+    "hängt ab von",
+    "abhängig von",
+    "hängt von",
+    "nach",
+    "依赖",
+    "依賴",
+    "依存:",
+    "зависит от",
+    "после",
+];
+/// `X <word> Y`: Y waits for X.
+const HOLDS_UP: &[&str] = &[
+    "blocks",
+    "blocking",
+    "unblocks",
+    "prerequisite for",
+    "prerequisite of",
+    "required by",
+    "required for",
+    "before",
+    "needed by",
+    "needed for",
+    "precedes",
+    "bloquea",
+    "bloqueia",
+    "bloque",
+];
+/// Words between a keyword and the names that it is about.
+const FILLERS: &[&str] = &[
+    "and",
+    "or",
+    "the",
+    "both",
+    "of",
+    "on",
+    "issue",
+    "issues",
+    "completion",
+    "merging",
+    "merge",
+    "of",
+    "pr",
+    "y",
+    "e",
+    "et",
+    "und",
+    "task",
+    "tasks",
+    "is",
+    "all",
+    "sub-issue",
+    "sub-task",
+    "item",
+    "items",
+];
+/// More edges than this are not a plan but an attack on the reader.
+const MOST_EDGES: usize = 5_000;
+/// Of a line, no more than this is read for order words.
+const LONGEST_LINE: usize = 4_000;
+
+/// Reads the order of `drafts`; `own` is the issue that each of them is.
+pub(super) fn read(
+    drafts: &[Draft],
+    own: &[Option<Target>],
+    outline: &Outline,
+    naming: &Naming<'_>,
+) -> (Vec<Dependency>, Vec<Barrier>) {
+    debug_assert_eq!(drafts.len(), own.len());
+    let mut order = Order { naming, seen: BTreeSet::new(), dependencies: Vec::new(), barriers: Vec::new() };
+    for (index, draft) in drafts.iter().enumerate() {
+        order.line(&draft.title, Some(index));
+        if let Some(cell) = &draft.waits_for {
+            order.cell(cell, index);
+        }
+        let mut in_code = false;
+        for line in draft.details.lines() {
+            in_code ^= line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+            if !in_code {
+                order.line(line, Some(index));
+            }
+        }
+    }
+    let of_task: BTreeSet<usize> = drafts.iter().map(|draft| draft.line).collect();
+    for section in &outline.sections {
+        order.line(&section.title, None);
+        for content in &section.content {
+            match content {
+                Content::Text(lines) => {
+                    lines.iter().for_each(|line| order.line(line, None));
+                    order.start_with(&lines.join(" "), drafts.len());
+                    if lines.iter().any(|line| {
+                        says_sequential(
+                            line,
+                            &["tasks", "steps", "items", "issues", "these", "following", "sub issues", "prs"],
+                        )
+                    }) {
+                        order.chain_all(drafts, &lines.join(" "));
+                    }
+                }
+                Content::List(list) => {
+                    order.items(list, &of_task);
+                    if section.ordered {
+                        order.ordered_list(list, drafts, &section.title);
+                    }
+                }
+                Content::Table(_) => {}
+            }
+        }
+    }
+    order.stages(outline);
+    (order.dependencies, order.barriers)
+}
+
+struct Order<'a> {
+    naming: &'a Naming<'a>,
+    seen: BTreeSet<(usize, usize)>,
+    dependencies: Vec<Dependency>,
+    barriers: Vec<Barrier>,
+}
+
+impl Order<'_> {
+    fn edge(&mut self, task: usize, on: usize, reason: &str) {
+        if task != on && self.dependencies.len() < MOST_EDGES && self.seen.insert((task, on)) {
+            self.dependencies.push(Dependency { task, on, reason: as_reason(reason) });
+        }
+    }
+
+    /// `after` waits for `before`: an edge for single tasks, a wall for a stage of several.
+    fn waits(&mut self, after: &[usize], before: &[usize], reason: &str) {
+        match (after, before) {
+            ([], _) | (_, []) => {}
+            (&[task], &[on]) => self.edge(task, on, reason),
+            _ => self.wall(before, after, reason),
+        }
+    }
+
+    fn wall(&mut self, before: &[usize], after: &[usize], reason: &str) {
+        let after: Vec<usize> = after.iter().copied().filter(|task| !before.contains(task)).collect();
+        let known = self.barriers.iter().any(|wall| wall.before == before && wall.after == after);
+        if !after.is_empty() && !known && self.barriers.len() < super::Plan::MAX_TASKS {
+            self.barriers.push(Barrier { before: before.to_vec(), after, reason: as_reason(reason) });
+        }
+    }
+
+    /// Reads one line. Words of order without a subject of their own are about `task`.
+    fn line(&mut self, line: &str, task: Option<usize>) {
+        let line = cut(line, LONGEST_LINE);
+        self.arrows(line);
+        let lower = line.to_ascii_lowercase();
+        let mut links = None;
+        for (words, reversed) in [(WAITS, false), (HOLDS_UP, true)] {
+            for word in words {
+                for at in occurrences(&lower, word) {
+                    let links = links.get_or_insert_with(|| self.naming.links(line));
+                    let objects = self.names_from(line, links, at + word.len(), false);
+                    if objects.is_empty() || is_denied(&lower[..at]) {
+                        continue;
+                    }
+                    let start = sentence_start(line, at);
+                    let named: Vec<Vec<usize>> = self.names_from(&line[..at], links, start, false);
+                    let subjects = if named.is_empty() {
+                        task.map(|task| vec![vec![task]]).unwrap_or_default()
+                    } else {
+                        named
+                    };
+                    for subject in &subjects {
+                        for object in &objects {
+                            let (after, before) =
+                                if reversed { (object, subject) } else { (subject, object) };
+                            self.waits(after, before, line);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A `Depends on` cell: `1 (for data), 2`, `#12`, `—`.
+    fn cell(&mut self, cell: &str, task: usize) {
+        let links = self.naming.links(cell);
+        let bare = cell.trim_start_matches(['#', ' ']);
+        let names = match self.names_from(cell, &links, 0, true) {
+            names if names.iter().all(Vec::is_empty) => self.names_from(bare, &[], 0, true),
+            names => names,
+        };
+        for name in names {
+            self.waits(&[task], &name, cell);
+        }
+    }
+
+    /// The names in a row from byte `at` on: `#1, #2 and Task 3 (for data)`.
+    fn names_from(
+        &self,
+        line: &str,
+        links: &[super::links::Link],
+        mut at: usize,
+        bare: bool,
+    ) -> Vec<Vec<usize>> {
+        let mut names = Vec::new();
+        let mut numbers = bare;
+        while let Some(c) = line.get(at..).and_then(|rest| rest.chars().next()) {
+            let rest = &line[at..];
+            if let Some(mention) = self.naming.at(line, links, at, numbers) {
+                if mention.range.end > line.len() {
+                    break;
+                }
+                numbers |= !rest.starts_with(['#', '[']) && rest[..mention.range.len()].contains(' ');
+                at = mention.range.end;
+                names.push(mention.tasks);
+            } else if c == '(' {
+                let length = rest.find(')').map_or(rest.len(), |end| end + 1);
+                if names.is_empty() {
+                    at += 1;
+                } else {
+                    at += length;
+                }
+            } else if c.is_alphanumeric() {
+                let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '-').collect();
+                let lower = word.to_lowercase();
+                if FILLERS.contains(&lower.as_str()) || (numbers && !names.is_empty() && lower == "for") {
+                    at += word.len();
+                } else {
+                    if let Some(mention) = self.naming.title_at(line, at).filter(|_| names.is_empty()) {
+                        names.push(mention.tasks);
+                    }
+                    break;
+                }
+            } else if c.is_whitespace()
+                || matches!(
+                    c,
+                    ',' | '&'
+                        | '+'
+                        | '/'
+                        | ':'
+                        | '*'
+                        | '_'
+                        | '"'
+                        | '“'
+                        | '”'
+                        | '\''
+                        | '`'
+                        | '–'
+                        | '['
+                        | ']'
+                        | '-'
+                )
+            {
+                at += c.len_utf8();
+            } else {
+                break;
+            }
+        }
+        names.retain(|name| !name.is_empty());
+        names
+    }
+
+    /// `#47 → #48, #49 → #50`: each side waits for the one before it.
+    fn arrows(&mut self, line: &str) {
+        if !["→", "->", "=>", "⇒", "►", "➜", "⟶"].iter().any(|arrow| line.contains(arrow)) {
+            return;
+        }
+        let mut before: Vec<usize> = Vec::new();
+        let mut group: Vec<usize> = Vec::new();
+        let mut previous: Option<Mention> = None;
+        for mention in self.naming.all(line) {
+            let between = previous.as_ref().map_or("", |p| &line[p.range.end..mention.range.start]);
+            if is_arrow(between) {
+                before = std::mem::take(&mut group);
+            } else if !is_and(between) {
+                before.clear();
+                group.clear();
+            }
+            for &task in &mention.tasks {
+                before.iter().for_each(|&on| self.edge(task, on, line));
+                group.push(task);
+            }
+            previous = Some(mention);
+        }
+    }
+
+    /// Items of lists that are no tasks, such as those of a section `Dependencies`.
+    fn items(&mut self, list: &List, of_task: &BTreeSet<usize>) {
+        for item in &list.items {
+            if !of_task.contains(&item.line) {
+                self.line(&item.title, None);
+            }
+            item.lists.iter().for_each(|below| self.items(below, of_task));
+        }
+    }
+
+    /// `Execution order` over a list: each item waits for the one above.
+    fn ordered_list(&mut self, list: &List, drafts: &[Draft], reason: &str) {
+        let mut before: Vec<usize> = Vec::new();
+        for item in &list.items {
+            let now = self.meant(item, drafts);
+            if now.is_empty() {
+                continue;
+            }
+            for &task in &now {
+                before.iter().for_each(|&on| self.edge(task, on, reason));
+            }
+            before = now;
+        }
+    }
+
+    /// The tasks that an item of an order means: itself, or those it names.
+    fn meant(&self, item: &Item, drafts: &[Draft]) -> Vec<usize> {
+        let from = drafts.partition_point(|draft| draft.line < item.line);
+        let own: Vec<usize> =
+            (from..drafts.len()).take_while(|&task| drafts[task].line == item.line).collect();
+        if !own.is_empty() {
+            return own;
+        }
+        let named: Vec<usize> =
+            self.naming.all(&item.title).into_iter().flat_map(|mention| mention.tasks).collect();
+        if named.is_empty() {
+            self.naming.title_at(&item.title, 0).map(|m| m.tasks).unwrap_or_default()
+        } else {
+            named
+        }
+    }
+
+    /// `Start with X; when it works, do the rest`: all others wait for X.
+    fn start_with(&mut self, text: &str, tasks: usize) {
+        let lower = text.to_ascii_lowercase();
+        let Some((at, start)) = ["start with ", "begin with "]
+            .iter()
+            .find_map(|start| occurrences(&lower, start.trim_end()).next().map(|at| (at, start)))
+        else {
+            return;
+        };
+        if !has_any(
+            &spaced(&text[at..]),
+            &[
+                "the rest",
+                "the others",
+                "the remaining",
+                "everything else",
+                "all others",
+                "other tasks",
+                "the other",
+            ],
+        ) {
+            return;
+        }
+        let rest = text.get(at + start.len()..).unwrap_or("");
+        let name = rest.split([',', '.', ';', ':']).next().unwrap_or("");
+        let first = self
+            .naming
+            .all(name)
+            .into_iter()
+            .flat_map(|mention| mention.tasks)
+            .next()
+            .or_else(|| self.naming.containing(name));
+        if let Some(first) = first {
+            (0..tasks).filter(|&task| task != first).for_each(|task| self.edge(task, first, text));
+        }
+    }
+
+    /// The text says that the tasks follow one another.
+    fn chain_all(&mut self, drafts: &[Draft], reason: &str) {
+        (1..drafts.len()).for_each(|task| self.edge(task, task - 1, reason));
+    }
+
+    /// Waves are walls by their name; phases and the like only where the text says so.
+    fn stages(&mut self, outline: &Outline) {
+        let stages = &self.naming.stages;
+        let mut words: Vec<&str> = stages.iter().map(|stage| stage.word.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+        for word in words {
+            let row: Vec<_> = stages.iter().filter(|stage| stage.word == word).collect();
+            let Some(reason) = (if word == "wave" {
+                Some("waves run one after the other".to_owned())
+            } else {
+                said_of_stages(outline, word)
+            }) else {
+                continue;
+            };
+            for pair in row.windows(2) {
+                let [before, after] = pair else { continue };
+                let reason = format!(
+                    "{} {} comes before {} {}: {reason}",
+                    before.word, before.number, after.word, after.number
+                );
+                self.wall(&before.tasks, &after.tasks, &reason);
+            }
+        }
+    }
+}
+
+/// The line that says that stages called `word` are sequential.
+fn said_of_stages(outline: &Outline, word: &str) -> Option<String> {
+    let plural = format!("{word}s");
+    let by = [
+        format!("by {word}"),
+        format!("{word} by {word}"),
+        format!("previous {word}"),
+        format!("next {word}"),
+    ];
+    let lines = outline.sections.iter().flat_map(|section| {
+        let prose = section.content.iter().flat_map(|content| match content {
+            Content::Text(lines) => lines.clone(),
+            Content::List(list) => list.items.iter().map(|item| item.title.clone()).collect(),
+            Content::Table(_) => Vec::new(),
+        });
+        std::iter::once(section.title.clone()).chain(prose)
+    });
+    let mut lines = lines;
+    lines.find(|line| {
+        let words = spaced(line);
+        let by: Vec<&str> = by.iter().map(String::as_str).collect();
+        says_sequential(line, &[&plural])
+            || (has_any(&words, &by)
+                && has_any(
+                    &words,
+                    &[
+                        "dispatch",
+                        "before",
+                        "after",
+                        "sequential",
+                        "complete",
+                        "completed",
+                        "depends",
+                        "start",
+                        "gate",
+                    ],
+                )
+                && !denies(&words))
+    })
+}
+
+/// Whether a line says of `things` that they come one after the other.
+fn says_sequential(line: &str, things: &[&str]) -> bool {
+    let words = spaced(line);
+    let order = [
+        "sequential",
+        "sequentially",
+        "in sequence",
+        "one after the other",
+        "one after another",
+        "one at a time",
+        "in this order",
+        "in that order",
+        "in the order listed",
+        "in the listed order",
+        "strictly in order",
+        "in strict order",
+        "in order",
+    ];
+    has_any(&words, things) && has_any(&words, &order) && !words.contains(" in order to ") && !denies(&words)
+}
+
+fn denies(words: &str) -> bool {
+    has_any(
+        words,
+        &[
+            "not",
+            "no",
+            "never",
+            "independent",
+            "independently",
+            "any order",
+            "don't",
+            "doesn't",
+            "needn't",
+            "aren't",
+        ],
+    )
+}
+
+/// The words right before a keyword that turn it round: `does not depend on`.
+fn is_denied(before: &str) -> bool {
+    const NEAR: usize = 24;
+    let from = before.ceil_char_boundary(before.len().saturating_sub(NEAR));
+    let words = spaced(&before[from..]);
+    let near: Vec<&str> = words.split_whitespace().rev().take(3).collect();
+    near.iter().any(|word| {
+        matches!(*word, "not" | "no" | "never" | "without" | "longer")
+            || word.ends_with("n't")
+            || word.ends_with("n’t")
+    })
+}
+
+/// Where the sentence around byte `at` starts, list marker and emphasis skipped.
+fn sentence_start(line: &str, at: usize) -> usize {
+    let before = &line[..at];
+    let from = [". ", "; ", ": ", "! ", "? "]
+        .iter()
+        .filter_map(|end| before.rfind(end).map(|found| found + end.len()))
+        .max()
+        .unwrap_or(0);
+    let sentence = &before[from..];
+    let marks = sentence.len()
+        - sentence.trim_start_matches([' ', '\t', '-', '*', '+', '|', '>', '_', '~', '✓', '✅']).len();
+    let start = from + marks;
+    ["[ ] ", "[x] ", "[X] "]
+        .iter()
+        .find(|mark| before[start..].starts_with(**mark))
+        .map_or(start, |mark| start + mark.len())
+}
+
+/// The places of `word` in `lower` as a whole word.
+fn occurrences<'t>(lower: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
+    let whole = word.is_ascii();
+    lower.match_indices(word).map(|(at, _)| at).filter(move |&at| {
+        let bounded = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+        let end = at + word.len();
+        !whole
+            || (bounded(lower[..at].chars().next_back())
+                && (word.ends_with(':') || bounded(lower[end..].chars().next())))
+    })
+}
+
+/// Whether the text between two names is an arrow, remarks in brackets aside.
+pub(super) fn is_arrow(between: &str) -> bool {
+    let mut depth = 0usize;
+    let kept = between.chars().filter(|&c| {
+        match c {
+            '(' => depth += 1,
+            ')' => {
+                depth = depth.saturating_sub(1);
+                return false;
+            }
+            _ => {}
+        }
+        depth == 0 && !c.is_whitespace() && !matches!(c, '*' | '`' | '_')
+    });
+    let kept: String = kept.collect();
+    !kept.is_empty()
+        && kept.chars().all(|c| matches!(c, '→' | '-' | '>' | '=' | '⇒' | '►' | '─' | '➜' | '⟶' | '▶'))
+        && kept.contains(['→', '>', '⇒', '►', '➜', '⟶', '▶'])
+}
+
+fn is_and(between: &str) -> bool {
+    let words = between.trim();
+    !between.is_empty()
+        && (words.is_empty() || matches!(words, "," | "&" | "+" | "and" | ", and" | "/" | "||" | "|"))
+}
+
+fn as_reason(line: &str) -> String {
+    const LONGEST: usize = 200;
+    let line = one_line(line);
+    let line = line.trim_start_matches(['-', '*', '+', ' ']);
+    if line.len() <= LONGEST { line.to_owned() } else { format!("{}…", cut(line, LONGEST)) }
+}

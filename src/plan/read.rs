@@ -1,0 +1,142 @@
+//! The one door of the module: title and body in, plan out.
+
+use super::document::{self, List};
+use super::item::{Draft, Reader, Signs};
+use super::links::{self, Target};
+use super::mention;
+use super::model::{Plan, PlannedTask};
+use super::naming::Naming;
+use super::order;
+use super::outline::{Content, Kind, Outline};
+use super::select;
+use super::source::Source;
+use super::text::cut;
+use std::collections::HashSet;
+
+/// The prose that a sub-issue gets as context is no longer than this, in bytes.
+const LONGEST_CONTEXT: usize = 2_000;
+/// The most criteria of the whole issue that are kept.
+const MOST_CRITERIA: usize = 50;
+
+/// Reads a master issue. Never fails: a text without tasks gives a plan without tasks.
+///
+/// `master` is the issue's own number, so that a link to itself is no task; `repo` (owner, name) tells links to this
+/// repository from links to others. The time grows with the length of the text.
+pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &str)>) -> Plan {
+    let source = Source::new(body);
+    let outline = Outline::new(document::blocks(&source), source.text.len());
+    let reader = Reader { home: repo, signs: Signs { tell_state: select::signs_tell_state(&outline) } };
+    let declared = select::declared(title, &outline);
+    let mut drafts = select::tasks(&outline, &reader, &source.text, declared.master);
+    drafts.sort_by_key(|draft| draft.line);
+    let mut own: Vec<Option<Target>> = drafts.iter().map(|draft| issue_of(draft, repo)).collect();
+    drop_repeated(&mut drafts, &mut own, master);
+
+    let naming = Naming::new(&drafts, &own, &outline, repo);
+    let (dependencies, barriers) = order::read(&drafts, &own, &outline, &naming);
+    let tasks: Vec<PlannedTask> =
+        drafts.into_iter().zip(own).map(|(draft, own)| planned(draft, own)).collect();
+    let mut plan = Plan {
+        is_master: !tasks.is_empty() || (declared.master && declared.native),
+        criteria: criteria(&outline, &tasks),
+        context: context(&outline),
+        tasks,
+        dependencies,
+        barriers,
+        overlaps: Vec::new(),
+    };
+    plan.overlaps = mention::overlaps(&plan);
+    plan
+}
+
+fn issue_of(draft: &Draft, repo: links::Home<'_>) -> Option<Target> {
+    draft.issue.clone().filter(|target| *target != Target::Pull).or_else(|| links::own(&draft.title, repo))
+}
+
+/// R10: the same issue twice is one task; a link to the master is none.
+fn drop_repeated(drafts: &mut Vec<Draft>, own: &mut Vec<Option<Target>>, master: Option<u64>) {
+    let mut seen: HashSet<Target> = HashSet::new();
+    let mut keep = own.iter().map(|target| match target {
+        Some(Target::Here(number)) if Some(*number) == master => false,
+        Some(target) => seen.insert(target.clone()),
+        None => true,
+    });
+    let keep: Vec<bool> = keep.by_ref().collect();
+    let mut flags = keep.iter();
+    drafts.retain(|_| flags.next().copied().unwrap_or(true));
+    let mut flags = keep.iter();
+    own.retain(|_| flags.next().copied().unwrap_or(true));
+}
+
+fn planned(draft: Draft, own: Option<Target>) -> PlannedTask {
+    let (existing_issue, existing_ref) = match own {
+        Some(Target::Here(number)) => (Some(number), None),
+        Some(Target::Elsewhere(name)) => (None, Some(name)),
+        Some(Target::Pull) | None => (None, None),
+    };
+    let paths = mention::paths(&format!("{} {}", draft.title, draft.details));
+    let mut task = PlannedTask {
+        title: draft.title,
+        done: draft.done,
+        existing_issue,
+        existing_ref,
+        children: draft.children,
+        details: draft.details,
+        criteria: draft.criteria,
+        paths,
+        line: draft.line,
+        ..PlannedTask::default()
+    };
+    task.size = mention::size(&task);
+    task
+}
+
+/// The criteria that stand in a section of their own and in no task.
+fn criteria(outline: &Outline, tasks: &[PlannedTask]) -> Vec<String> {
+    let taken: HashSet<&str> =
+        tasks.iter().flat_map(|task| task.criteria.iter().map(String::as_str)).collect();
+    let mut found = Vec::new();
+    for section in outline.sections.iter().filter(|section| section.kind == Kind::Criteria) {
+        for content in &section.content {
+            if let Content::List(list) = content {
+                item_texts(list, &mut found);
+            }
+        }
+    }
+    found.retain(|text| !taken.contains(text.as_str()));
+    found.truncate(MOST_CRITERIA);
+    found
+}
+
+fn item_texts(list: &List, out: &mut Vec<String>) {
+    for item in &list.items {
+        if !item.title.is_empty() {
+            out.push(item.title.clone());
+        }
+        item.lists.iter().for_each(|below| item_texts(below, out));
+    }
+}
+
+/// The prose of the issue: what stands before the work and in sections that describe.
+fn context(outline: &Outline) -> String {
+    let mut out = String::new();
+    for section in &outline.sections {
+        let describes = section.parent == 0
+            && matches!(section.kind, Kind::Plain | Kind::Prose | Kind::Requirements)
+            || section.kind == Kind::Prose;
+        if !describes {
+            continue;
+        }
+        for content in &section.content {
+            let Content::Text(lines) = content else { continue };
+            if !out.is_empty() {
+                out.push_str("\n\n");
+            }
+            out.push_str(&lines.join("\n"));
+            if out.len() > LONGEST_CONTEXT {
+                return format!("{}…", cut(&out, LONGEST_CONTEXT).trim_end());
+            }
+        }
+    }
+    out
+}

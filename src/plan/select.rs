@@ -1,0 +1,348 @@
+//! Which lists of an issue are its work (R1 to R7). Stronger signs win: boxes, then headings that are tasks, then
+//! sections that are called tasks, then links, tables and, in an issue that calls itself an epic, plain lists.
+
+use super::document::List;
+use super::headings;
+use super::item::{Draft, Reader, is_legend, sign, split_outside_brackets};
+use super::links;
+use super::outline::{Content, Kind, Outline, Section, classify};
+use super::table;
+use super::text::{has_any, plain, spaced};
+use super::words;
+
+/// What the issue says about itself.
+pub(super) struct Declared {
+    /// It calls itself epic, tracking issue, roadmap and so on.
+    pub master: bool,
+    /// It says that its children are native sub-issues.
+    pub native: bool,
+}
+
+/// Reads the title and the prose for words such as epic and tracking issue.
+pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
+    let title = spaced(title);
+    let mut master = has_any(&title, words::DECLARED);
+    let mut native = false;
+    for section in &outline.sections {
+        let heading = spaced(&section.title);
+        master |= section.level > 0
+            && section.level <= 2
+            && (heading.starts_with(" epic ") || heading.trim() == "roadmap");
+        native |= has_any(&heading, &["sub issues", "subissues", "child issues"]);
+        for line in texts(section) {
+            let line = spaced(line);
+            master |= has_any(&line, words::DECLARED_IN_BODY);
+            native |= has_any(&line, &["sub issues", "subissues", "child issues"])
+                && has_any(&line, &["are", "below", "see", "tracked", "native", "linked"]);
+        }
+    }
+    Declared { master, native }
+}
+
+/// The tasks of the issue, in the order of the text.
+pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, declared: bool) -> Vec<Draft> {
+    let select = Select { outline, reader, declared };
+    let is_bug = outline.sections.iter().any(|section| {
+        has_any(
+            &spaced(&section.title),
+            &[
+                "expected behavior",
+                "expected behaviour",
+                "actual behavior",
+                "actual behaviour",
+                "steps to reproduce",
+                "expected result",
+            ],
+        )
+    });
+    if is_bug {
+        return select.lists(|place| place.marked && place.kind == Kind::Work);
+    }
+    let own_words = headings::tasks(outline, reader, source, declared);
+    let mut owned = vec![false; outline.sections.len()];
+    own_words.iter().for_each(|draft| owned[draft.section] = true);
+    (1..owned.len()).for_each(|index| owned[index] |= owned[outline.sections[index].parent]);
+    let inside_own = |section: usize| owned[section];
+    let marked = |place: &Place| {
+        place.marked
+            && match place.kind {
+                Kind::Plain | Kind::Work | Kind::Prose => true,
+                Kind::Requirements => declared,
+                Kind::Deliverables | Kind::Scope | Kind::Criteria | Kind::Never => false,
+            }
+    };
+    let beside = select.lists(|place| marked(place) && !inside_own(place.section));
+    if !own_words.is_empty() && beside.is_empty() {
+        return own_words;
+    }
+    let marked_work = select.any(|place| marked(place) && place.kind == Kind::Work);
+    let work = |place: &Place| place.kind == Kind::Work && !place.marked && (place.links || !marked_work);
+    let boxes_only = select.any(marked);
+    let with_boxes = select.lists(|place| marked(place) || work(place) && (place.links || !boxes_only));
+    if boxes_only && !with_boxes.is_empty() {
+        return with_boxes;
+    }
+    let links = |place: &Place| {
+        place.links && (place.items > 1 || declared) && matches!(place.kind, Kind::Plain | Kind::Prose)
+    };
+    let listed = |place: &Place| work(place) || links(place);
+    [
+        select.waves(),
+        select.lists(listed),
+        select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose)),
+        select.tables(),
+        select.inline_children(),
+        if declared { select.lists(|place| place.kind == Kind::Plain && place.numbered) } else { Vec::new() },
+        if declared {
+            select.lists(|place| place.kind == Kind::Plain && !place.metadata)
+        } else {
+            Vec::new()
+        },
+        if declared { select.lists(|place| place.kind == Kind::Deliverables) } else { Vec::new() },
+        if declared {
+            select.lists(|place| place.kind == Kind::Scope && place.mentions_issues)
+        } else {
+            Vec::new()
+        },
+        select.arrows(),
+    ]
+    .into_iter()
+    .find(|found| !found.is_empty())
+    .unwrap_or_default()
+}
+
+/// What a rule may ask about a list.
+struct Place {
+    section: usize,
+    kind: Kind,
+    items: usize,
+    /// An item has a box or a telling sign.
+    marked: bool,
+    /// Every item is an issue link.
+    links: bool,
+    /// Every item begins with a URL.
+    urls: bool,
+    numbered: bool,
+    /// Most items are `Key: value`.
+    metadata: bool,
+    mentions_issues: bool,
+}
+
+struct Select<'a> {
+    outline: &'a Outline,
+    reader: &'a Reader<'a>,
+    declared: bool,
+}
+
+impl Select<'_> {
+    fn place(&self, section: usize, list: &List) -> Place {
+        let items = &list.items;
+        let count = |test: &dyn Fn(&str) -> bool| items.iter().filter(|item| test(&item.title)).count();
+        Place {
+            section,
+            kind: self.outline.sections[section].kind,
+            items: items.len(),
+            marked: self.reader.has_status(list),
+            links: self.reader.all_links(list),
+            urls: items.len() > 1
+                && items.iter().all(|item| item.title.trim_start_matches('<').starts_with("http")),
+            numbered: list.number.is_some() && items.len() > 1,
+            metadata: count(&|title| is_metadata(title)) * 2 > items.len(),
+            mentions_issues: count(&|title| !links::find(title, self.reader.home).is_empty()) * 2
+                > items.len(),
+        }
+    }
+
+    fn any(&self, wanted: impl Fn(&Place) -> bool) -> bool {
+        !self.lists(wanted).is_empty()
+    }
+
+    /// The tasks of all lists that a rule wants.
+    fn lists(&self, wanted: impl Fn(&Place) -> bool) -> Vec<Draft> {
+        let mut out = Vec::new();
+        for (index, section) in self.outline.sections.iter().enumerate() {
+            for content in &section.content {
+                let Content::List(list) = content else { continue };
+                let place = self.place(index, list);
+                if wanted(&place) {
+                    self.reader.tasks(list, index, place.marked, &mut out);
+                }
+            }
+        }
+        out
+    }
+
+    fn tables(&self) -> Vec<Draft> {
+        let mut out = Vec::new();
+        for (index, section) in self.outline.sections.iter().enumerate() {
+            if matches!(section.kind, Kind::Never | Kind::Criteria) {
+                continue;
+            }
+            for content in &section.content {
+                if let Content::Table(found) = content {
+                    out.extend(table::tasks(found, index, section.kind == Kind::Work, self.reader.home));
+                }
+            }
+        }
+        out
+    }
+
+    /// `Wave 1: 02-01, 02-02 (parallel)`: the names behind a stage are its tasks.
+    fn waves(&self) -> Vec<Draft> {
+        let mut out = Vec::new();
+        for (index, section) in self.outline.sections.iter().enumerate() {
+            if matches!(section.kind, Kind::Never | Kind::Criteria) {
+                continue;
+            }
+            for content in &section.content {
+                let Content::List(list) = content else { continue };
+                for item in &list.items {
+                    let Some(stage) =
+                        headings::numbered(&item.title).filter(|n| !n.word.is_empty() && !n.is_unit())
+                    else {
+                        continue;
+                    };
+                    let names = split_outside_brackets(&stage.rest);
+                    if names.is_empty()
+                        || !item.lists.is_empty()
+                        || !names.iter().all(|name| self.is_name(name))
+                    {
+                        continue;
+                    }
+                    out.extend(names.iter().map(|name| Draft {
+                        title: without_remark(name),
+                        done: self.reader.status(item) == Some(true),
+                        line: item.line,
+                        section: index,
+                        group: Some(format!("{} {}", stage.word, stage.number)),
+                        ..Draft::default()
+                    }));
+                }
+            }
+        }
+        out
+    }
+
+    /// A plan's identifier (`02-01`, `T4`) or an issue, perhaps with a remark in brackets.
+    fn is_name(&self, name: &str) -> bool {
+        let bare = name.split('(').next().unwrap_or("").trim();
+        let one_word = !bare.is_empty() && !bare.contains(char::is_whitespace) && bare.len() <= 24;
+        one_word
+            && (bare.contains(|c: char| c.is_ascii_digit())
+                || !links::find(bare, self.reader.home).is_empty())
+    }
+
+    /// `Sub-tasks: #1, #2, #3` in one line.
+    fn inline_children(&self) -> Vec<Draft> {
+        let mut out = Vec::new();
+        for (index, section) in self.outline.sections.iter().enumerate() {
+            for line in texts(section) {
+                let named = line
+                    .split_once(':')
+                    .filter(|(label, _)| classify(label) == Some(Kind::Work))
+                    .map(|(_, rest)| rest);
+                let under_heading = section.kind == Kind::Work
+                    && section.own_kind
+                    && links::is_link_item(line, self.reader.home);
+                let Some(rest) = named.or(under_heading.then_some(line.as_str())) else { continue };
+                let parts = match self.reader.parts(rest) {
+                    parts if parts.is_empty() && self.is_one_link(rest) => vec![rest.trim().to_owned()],
+                    parts => parts,
+                };
+                out.extend(parts.into_iter().map(|title| Draft {
+                    title,
+                    line: section.line,
+                    section: index,
+                    ..Draft::default()
+                }));
+            }
+        }
+        out
+    }
+
+    fn is_one_link(&self, text: &str) -> bool {
+        links::is_link_item(text, self.reader.home) && links::find(text, self.reader.home).len() == 1
+    }
+
+    /// An issue that is prose alone but orders issues with arrows: each of them is a task.
+    fn arrows(&self) -> Vec<Draft> {
+        let no_lists =
+            self.outline.sections.iter().all(|s| s.content.iter().all(|c| matches!(c, Content::Text(_))));
+        let mut out: Vec<Draft> = Vec::new();
+        if !no_lists && !self.declared {
+            return out;
+        }
+        for (index, section) in self.outline.sections.iter().enumerate() {
+            if matches!(section.kind, Kind::Never | Kind::Criteria) {
+                continue;
+            }
+            for line in texts(section) {
+                let found = links::find(line, self.reader.home);
+                let arrows = found
+                    .windows(2)
+                    .any(|pair| super::order::is_arrow(&line[pair[0].range.end..pair[1].range.start]));
+                if !arrows {
+                    continue;
+                }
+                for link in found {
+                    let title = line[link.range].to_owned();
+                    out.push(Draft { title, line: section.line, section: index, ..Draft::default() });
+                }
+            }
+        }
+        out
+    }
+}
+
+/// `02-02 (parallel)` → `02-02`; a remark that says more stays.
+fn without_remark(name: &str) -> String {
+    let parallel = name.strip_suffix(')').and_then(|rest| rest.rsplit_once('(')).filter(|(_, remark)| {
+        let words = spaced(remark);
+        words.contains(" parallel ") && words.split_whitespace().count() <= 3
+    });
+    parallel.map_or(name, |(bare, _)| bare).trim().to_owned()
+}
+
+/// `Estimated: 3 days`: a fact about the issue.
+fn is_metadata(title: &str) -> bool {
+    let title = plain(title);
+    title.split_once(':').is_some_and(|(key, value)| {
+        key.split_whitespace().count() <= 3
+            && value.split_whitespace().count() <= 6
+            && !key.starts_with("http")
+    })
+}
+
+/// Whether signs tell a state in this text: by a legend, or because both kinds occur (R9).
+pub(super) fn signs_tell_state(outline: &Outline) -> bool {
+    let mut seen = [false; 2];
+    for section in &outline.sections {
+        if texts(section).any(|line| is_legend(line)) {
+            return true;
+        }
+        for content in &section.content {
+            match content {
+                Content::List(list) => note_signs(list, &mut seen),
+                Content::Text(_) | Content::Table(_) => {}
+            }
+        }
+    }
+    seen == [true, true]
+}
+
+fn note_signs(list: &List, seen: &mut [bool; 2]) {
+    for item in &list.items {
+        if let Some(done) = sign(&item.title) {
+            seen[usize::from(done)] = true;
+        }
+        item.lists.iter().for_each(|below| note_signs(below, seen));
+    }
+}
+
+fn texts(section: &Section) -> impl Iterator<Item = &String> {
+    section
+        .content
+        .iter()
+        .filter_map(|content| if let Content::Text(lines) = content { Some(lines) } else { None })
+        .flatten()
+}

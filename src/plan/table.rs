@@ -1,0 +1,139 @@
+//! R7: a table is a list of work when it has a column for tasks and one that only work has.
+
+use super::document::Table;
+use super::item::{Draft, sign};
+use super::links::{self, Home};
+use super::text::spaced;
+
+/// Titles of the column that names the task, the best first.
+const TITLE: &[&str] = &[
+    "task",
+    "sub task",
+    "subtask",
+    "title",
+    "work item",
+    "item",
+    "story",
+    "issue title",
+    "deliverable",
+    "name",
+    "what",
+    "description",
+    "summary",
+    "feature",
+    "step",
+];
+/// Columns that only a list of work has.
+const WORK_ONLY: &[&str] = &[
+    "depends on",
+    "dependencies",
+    "depends",
+    "dependency",
+    "blocked by",
+    "waits for",
+    "status",
+    "state",
+    "owner",
+    "assignee",
+    "estimate",
+    "effort",
+    "done",
+    "points",
+    "sprint",
+    "issue",
+    "pr",
+    "ticket",
+];
+const WAITS: &[&str] = &[
+    "depends on",
+    "dependencies",
+    "depends",
+    "dependency",
+    "blocked by",
+    "waits for",
+    "after",
+    "requires",
+    "needs",
+    "prerequisites",
+];
+const STATUS: &[&str] = &["status", "state", "done", "progress"];
+const ISSUE: &[&str] = &["issue", "ticket", "sub issue", "github issue", "link", "#"];
+const NUMBER: &[&str] = &["#", "no", "nr", "id", "n", "num", "task id", "№"];
+
+/// The tasks of a table; empty when it is a table of something else. `in_work`: it stands in a section of work.
+pub(super) fn tasks(table: &Table, section: usize, in_work: bool, home: Home<'_>) -> Vec<Draft> {
+    let heads: Vec<String> = table.head.iter().map(|cell| head(cell)).collect();
+    let column = |names: &[&str]| names.iter().find_map(|name| heads.iter().position(|head| head == name));
+    let number = column(NUMBER);
+    let named = column(TITLE);
+    let is_work =
+        named.is_some() && (in_work || column(WORK_ONLY).is_some()) || in_work && table.head.len() > 1;
+    let first_text = (0..table.head.len()).find(|&c| Some(c) != number && Some(c) != column(ISSUE));
+    let Some(title) = named.or(first_text).filter(|_| is_work) else { return Vec::new() };
+    let (waits, status, issue) = (column(WAITS), column(STATUS), column(ISSUE));
+    let cell = |row: &[String], at: Option<usize>| {
+        at.and_then(|at| row.get(at)).map(|cell| cell.trim().to_owned()).filter(|c| !c.is_empty())
+    };
+    let mut out = Vec::new();
+    for (row, line) in &table.rows {
+        let Some(text) = cell(row, Some(title)) else { continue };
+        let linked =
+            [issue, number].into_iter().find_map(|at| cell(row, at).and_then(|c| links::own(&c, home)));
+        out.push(Draft {
+            title: text,
+            done: cell(row, status).is_some_and(|state| is_done(&state)),
+            line: *line,
+            section,
+            number: cell(row, number),
+            waits_for: cell(row, waits),
+            issue: linked,
+            ..Draft::default()
+        });
+    }
+    out
+}
+
+fn head(cell: &str) -> String {
+    let words = spaced(cell);
+    if words.trim().is_empty() { cell.trim_matches(['*', ' ']).to_owned() } else { words.trim().to_owned() }
+}
+
+fn is_done(state: &str) -> bool {
+    let words = spaced(state);
+    let says_done =
+        ["done", "complete", "completed", "merged", "closed", "x", "finished"].contains(&words.trim());
+    says_done || sign(state) == Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::document::{Block, blocks};
+    use crate::plan::source::Source;
+
+    fn read(body: &str) -> Vec<Draft> {
+        let mut found = blocks(&Source::new(body)).into_iter();
+        found
+            .find_map(|block| {
+                if let Block::Table(table) = block { Some(tasks(&table, 0, false, None)) } else { None }
+            })
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn rows_of_work_are_tasks() {
+        let rows = read(
+            "| # | Task | Depends on | Status | Issue |\n|---|---|---|---|---|\n| 1 | Add a | — | ✅ | #7 |\n| 2 | Add b | 1 | open | |\n",
+        );
+        assert_eq!(rows.iter().map(|row| row.title.as_str()).collect::<Vec<_>>(), ["Add a", "Add b"]);
+        assert_eq!(rows.iter().map(|row| row.done).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(rows[0].issue, Some(links::Target::Here(7)));
+        assert_eq!(rows[1].waits_for.as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn tables_of_facts_are_not_work() {
+        assert!(read("| File | LOC |\n|---|---|\n| a.rs | 3 |\n").is_empty());
+        assert!(read("| Task | Subject | Form |\n|---|---|---|\n| Step 0 | Parse | Parsing |\n").is_empty());
+    }
+}
