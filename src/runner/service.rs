@@ -13,6 +13,7 @@ use crate::domain::RunnerId;
 use crate::workspace::HostGit;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -44,12 +45,36 @@ impl Shared {
     }
 }
 
+/// Runs until this process is told to end (SIGTERM, SIGINT); see [`run_until`].
+///
+/// # Errors
+/// As [`run_until`].
+pub async fn run(options: RunnerOptions) -> Result<(), RunnerError> {
+    let shutdown = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate()).map_err(RunnerError::Signals)?,
+        signal(SignalKind::interrupt()).map_err(RunnerError::Signals)?,
+    );
+    let told = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        shutdown.cancel();
+        std::future::pending::<Result<(), RunnerError>>().await
+    };
+    tokio::select! {
+        result = run_until(options, shutdown.clone()) => result,
+        never = told => never,
+    }
+}
+
 /// Runs until `shutdown`: then agents are stopped, results that are nearly there are pushed and told, and the rest is left
-/// to the next process of this host, which is handed those tasks again.
+/// to the next process of this host, which is handed those tasks again. Takes at most 20 s for that.
 ///
 /// # Errors
 /// When the data directory cannot be used, or when the control plane refuses this runner.
-pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<(), RunnerError> {
+pub async fn run_until(options: RunnerOptions, shutdown: CancellationToken) -> Result<(), RunnerError> {
     let home = Home::open(&options.data_dir).await?;
     let runner = RunnerId::new(clock::uuid());
     let client = Client::over_socket(&options.socket, options.token.clone(), runner.clone())?;

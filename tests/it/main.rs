@@ -8,8 +8,8 @@ mod status_file;
 mod workspace;
 
 mod github;
+mod simulator;
 mod store;
+mod support;
 mod webhook;
 mod workspace;
-mod simulator;
-mod support;

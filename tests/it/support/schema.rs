@@ -321,11 +321,14 @@ mod tests {
     fn wrong_requests_answers_and_paths_are_seen() {
         let not_found = r#"{"message":"Not Found","documentation_url":"https://docs.github.com/rest"}"#;
         let one = |e: Exchange| API.check_exchange(&e).join("\n");
-        assert!(one(exchange("GET", "/repos/a/b/nothing", "", 404, not_found)).contains("not in the description"));
+        assert!(
+            one(exchange("GET", "/repos/a/b/nothing", "", 404, not_found)).contains("not in the description")
+        );
         assert!(one(exchange("DELETE", "/repos/a/b/issues", "", 404, not_found)).contains("no such method"));
         let bad = exchange("POST", "/repos/a/b/issues", r#"{"body":"no title"}"#, 404, not_found);
         assert!(one(bad).contains("title"));
-        let bad = exchange("POST", "/repos/a/b/issues/1/sub_issues", r#"{"sub_issue_id":"7"}"#, 404, not_found);
+        let bad =
+            exchange("POST", "/repos/a/b/issues/1/sub_issues", r#"{"sub_issue_id":"7"}"#, 404, not_found);
         assert!(one(bad).contains("sub_issue_id"));
         let bad = exchange("GET", "/repos/a/b/issues/1", "", 200, r#"{"id":"notint"}"#);
         assert!(one(bad).contains("/id"));
@@ -340,7 +343,10 @@ mod tests {
         let mut schema = json!({"properties": {"nullable": {"type": "string", "nullable": true},
                                                "type": {"type": "string"}}});
         convert(&mut schema, false);
-        assert_eq!(schema, json!({"properties": {"nullable": {"type": ["string", "null"]},
-                                                 "type": {"type": "string"}}}));
+        assert_eq!(
+            schema,
+            json!({"properties": {"nullable": {"type": ["string", "null"]},
+                                                 "type": {"type": "string"}}})
+        );
     }
 }
