@@ -21,4 +21,4 @@ mod service;
 pub use attempt::TIER;
 pub use home::HomeError;
 pub use options::{AgentConfig, Redact, RedactStream, RunnerError, RunnerOptions};
-pub use service::{run, run_until};
+pub use service::run;

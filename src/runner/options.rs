@@ -77,9 +77,6 @@ pub enum RunnerError {
     /// No client.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// It cannot be told to end.
-    #[error("signals cannot be received")]
-    Signals(#[source] std::io::Error),
     /// The control plane does not want it: another version, or a wrong token.
     #[error("the control plane refused this runner: {0}")]
     Refused(String),

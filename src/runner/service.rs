@@ -13,7 +13,6 @@ use crate::domain::RunnerId;
 use crate::workspace::HostGit;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +22,9 @@ const CLAIM_WAIT: Duration = Duration::from_secs(25);
 /// How soon a claim that got no answer is repeated.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long attempts that only have to push and report may take when the process is told to end.
-const LAST_STEPS: Duration = Duration::from_secs(10);
+const LAST_STEPS: Duration = Duration::from_secs(8);
 /// How long all others may take to stop their agents and remove their directories.
-const STOPPING: Duration = Duration::from_secs(10);
+const STOPPING: Duration = Duration::from_secs(5);
 
 /// What all attempts of this process share.
 pub(super) struct Shared {
@@ -45,36 +44,12 @@ impl Shared {
     }
 }
 
-/// Runs until this process is told to end (SIGTERM, SIGINT); see [`run_until`].
-///
-/// # Errors
-/// As [`run_until`].
-pub async fn run(options: RunnerOptions) -> Result<(), RunnerError> {
-    let shutdown = CancellationToken::new();
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate()).map_err(RunnerError::Signals)?,
-        signal(SignalKind::interrupt()).map_err(RunnerError::Signals)?,
-    );
-    let told = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        shutdown.cancel();
-        std::future::pending::<Result<(), RunnerError>>().await
-    };
-    tokio::select! {
-        result = run_until(options, shutdown.clone()) => result,
-        never = told => never,
-    }
-}
-
 /// Runs until `shutdown`: then agents are stopped, results that are nearly there are pushed and told, and the rest is left
-/// to the next process of this host, which is handed those tasks again. Takes at most 20 s for that.
+/// to the next process of this host, which is handed those tasks again. Takes at most 13 s for that.
 ///
 /// # Errors
 /// When the data directory cannot be used, or when the control plane refuses this runner.
-pub async fn run_until(options: RunnerOptions, shutdown: CancellationToken) -> Result<(), RunnerError> {
+pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<(), RunnerError> {
     let home = Home::open(&options.data_dir).await?;
     let runner = RunnerId::new(clock::uuid());
     let client = Client::over_socket(&options.socket, options.token.clone(), runner.clone())?;

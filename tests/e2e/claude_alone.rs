@@ -90,7 +90,7 @@ async fn attempt(world: &World, task: u32, title: &str) -> Done {
     let branch = format!("divisi/1/{task}-task");
     let identity = Identity { name: "Divisi".to_owned(), email: "divisi@example.com".to_owned() };
     let paths = AttemptPaths::under(&root);
-    let workspace = prepare(&world.mirror, paths, &branch, &world.base, &identity).await.unwrap();
+    let workspace = prepare(&world.mirror, paths, "main", &branch, &world.base, &identity).await.unwrap();
     let upstream = Upstream {
         base_url: world.model_url.clone(),
         key: Some(KEY.to_owned().into()),
