@@ -5,6 +5,11 @@ mod egress;
 mod plan;
 mod sandbox;
 mod status_file;
+mod workspace;
+
+mod github;
 mod store;
 mod webhook;
 mod workspace;
+mod simulator;
+mod support;

@@ -2,7 +2,7 @@
 
 use super::{Sqlite, effects};
 use crate::domain::{Orchestration, Refusal, RunEvent, RunId, Scope, Snapshot, Task, TaskEvent, TaskState};
-use crate::store::rows::{Loaded, RunRow, TaskColumns, from_json, int, ms, to_json};
+use crate::store::rows::{Loaded, RunRow, TaskColumns, int, ms, to_json};
 use crate::store::{Recorded, StoreError};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -48,7 +48,8 @@ pub(super) async fn inserted(conn: &mut SqliteConnection, new: &Orchestration) -
         let row = TaskColumns::of(task)?;
         sqlx::query(
             "INSERT INTO tasks (run_id, number, state, epoch, attempt, runner, lease_until, sub_issue,
-                 pull_request, follow_up, agent, size, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 pull_request, follow_up, agent, size, waits, data)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(run.id.as_str())
         .bind(row.number)
@@ -62,6 +63,7 @@ pub(super) async fn inserted(conn: &mut SqliteConnection, new: &Orchestration) -
         .bind(row.follow_up)
         .bind(&task.agent)
         .bind(row.size)
+        .bind(!task.waits_for.is_empty())
         .bind(row.data)
         .execute(&mut *conn)
         .await?;
@@ -218,15 +220,12 @@ pub(super) async fn changed(
 }
 
 /// Two kinds of change may fall between reading and marking: one of the run or a task, which shows in the
-/// comparison, and a forgotten effect, which sets `recheck`. All other changes of effects are the reader's own.
+/// comparison (floats are stored exactly: `serde_json`'s `float_roundtrip`), and a forgotten effect, which sets
+/// `recheck`. All other changes of effects are the reader's own.
 pub(super) async fn settled(db: &Sqlite, seen: &Orchestration) -> Result<bool, StoreError> {
     let mut tx = db.write().await?;
     let stored = load(&mut tx, &seen.run.id).await?;
-    // What was not read but computed (`Recorded::after`) may differ in a float's last bit until it has been
-    // through JSON, so it goes through it before the second comparison.
-    let same =
-        stored.orchestration == *seen || stored.orchestration == from_json::<Orchestration>(&to_json(seen)?)?;
-    if !same {
+    if stored.orchestration != *seen {
         return Ok(false);
     }
     sqlx::query("UPDATE runs SET settled = NOT recheck, recheck = 0 WHERE id = ?")

@@ -41,6 +41,28 @@ fn an_intent_that_a_crash_left_open_is_known_as_possibly_sent() {
 }
 
 #[test]
+fn at_start_what_was_under_way_becomes_doubt_and_nothing_else_does() {
+    on_every_engine(|bench| async move {
+        let (run, scope) = planned(&*bench.store).await;
+        let store = &*bench.store;
+        for (key, digest) in [(KEY, "1"), (EffectKey::Progress, "a"), (EffectKey::Summary, "s")] {
+            store.effect_intended(&scope, key, digest, at(1)).await.unwrap();
+        }
+        store.effect_applied(&scope, EffectKey::Progress, "a", None, None, at(2)).await.unwrap();
+        store.effect_postponed(&scope, EffectKey::Summary, at(9), "limit").await.unwrap();
+        let bench = bench.reopened().await;
+        let store = &*bench.store;
+        assert_eq!(store.effects_interrupted(at(30_000)).await.unwrap(), 1);
+        assert_eq!(store.effects_interrupted(at(40_000)).await.unwrap(), 0);
+        let effects = store.snapshot(&run).await.unwrap().effects;
+        assert_eq!((effects[&KEY].state, effects[&KEY].not_before), (EffectState::Doubt, Some(at(30_000))));
+        assert_eq!(effects[&EffectKey::Progress].state, EffectState::Done);
+        assert_eq!(effects[&EffectKey::Summary].state, EffectState::Wanted);
+        assert!(store.effect_intended(&scope, KEY, "1", at(30_000)).await.unwrap().may_have_been_sent);
+    });
+}
+
+#[test]
 fn doubt_and_postponement_keep_their_time_and_their_difference() {
     on_every_engine(|bench| async move {
         let store = &*bench.store;
@@ -110,11 +132,10 @@ fn an_edit_keeps_what_the_thing_is_called_and_forgetting_makes_it_anew() {
         let edit = store.effect_intended(&scope, key, "b", at(3)).await.unwrap();
         assert_eq!((edit.effect.remote, edit.effect.applied.as_deref()), (remote, Some("a")));
         assert!(!edit.may_have_been_sent);
-        let stale = store.effect_applied(&scope, key, "a", None, None, at(4)).await;
-        assert!(
-            matches!(stale, Err(StoreError::Corrupt(_))),
-            "not for another version than wanted: {stale:?}"
-        );
+        // A look found the older version: it is recorded, and the newer one is still to be made.
+        store.effect_applied(&scope, key, "a", remote, None, at(4)).await.unwrap();
+        assert_eq!((row().await.state, row().await.wanted.as_str()), (EffectState::Done, "b"));
+        assert!(row().await.settled("a") && !row().await.settled("b"));
         store.effect_applied(&scope, key, "b", None, None, at(4)).await.unwrap();
         assert_eq!((row().await.remote, row().await.applied.as_deref()), (remote, Some("b")));
 

@@ -82,6 +82,35 @@ fn limits_and_agents_hold_work_back() {
 }
 
 #[test]
+fn a_task_that_waits_for_another_is_handed_out_when_that_one_is_over() {
+    on_every_engine(|bench| async move {
+        let store = &*bench.store;
+        let (runner, _) = registered(store, "p1", "h1").await;
+        let mut run = orchestration("r1", 1, 1, 3);
+        run.tasks[1].waits_for = vec![1];
+        run.tasks[2].waits_for = vec![1, 2];
+        for task in &mut run.tasks {
+            task.state = TaskState::Ready;
+        }
+        started(store, &run).await;
+        let first = claimed(store, &runner, &[], at(100)).await.expect("task 1");
+        assert_eq!(first.attempt.task, 1);
+        let holds = [first.attempt];
+        assert!(claimed(store, &runner, &holds, at(101)).await.is_none(), "task 1 is in flight");
+        let pushed = TaskEvent::Pushed { epoch: 1, published: published(), spent: spent() };
+        changed(store, &run.run.id, 1, pushed, at(102)).await;
+        assert!(
+            claimed(store, &runner, &holds, at(103)).await.is_none(),
+            "its pull request is not there yet"
+        );
+        changed(store, &run.run.id, 1, TaskEvent::PullRequestKnown(70), at(104)).await;
+        assert_eq!(claimed(store, &runner, &holds, at(105)).await.expect("task 2").attempt.task, 2);
+        changed(store, &run.run.id, 2, failed(1), at(106)).await;
+        assert_eq!(claimed(store, &runner, &holds, at(107)).await.expect("task 3").attempt.task, 3);
+    });
+}
+
+#[test]
 fn a_claim_whose_answer_was_lost_is_answered_again() {
     on_every_engine(|bench| async move {
         let store = &*bench.store;
