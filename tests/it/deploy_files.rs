@@ -351,8 +351,8 @@ fn the_app_hears_what_the_code_listens_to() {
         assert!(!heard.contains(event), "GitHub sends `{event}` unasked and refuses it in a manifest");
     }
     let is_used = |event: &str| {
-        let routed = divisi::github::route(event, b"{}");
-        routed != divisi::github::Routed::Ignored("event not used") && routed != divisi::github::Routed::Ping
+        let routed = divisi::github::event::route(event, b"{}");
+        routed != divisi::github::event::Routed::Ignored("event not used") && routed != divisi::github::event::Routed::Ping
     };
     for event in &heard {
         let ahead = EVENTS_AHEAD.iter().any(|(name, _)| name == event);

@@ -10,6 +10,7 @@ mod workspace;
 mod github;
 mod store;
 mod webhook;
-mod workspace;
 mod simulator;
 mod support;
+mod deploy_files;
+mod docs;
