@@ -12,3 +12,7 @@ mod store;
 mod support;
 mod webhook;
 mod workspace;
+mod simulator;
+mod support;
+mod deploy_files;
+mod docs;
