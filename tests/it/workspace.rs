@@ -26,8 +26,14 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const BRANCH: &str = "divisi/12/1-add-a-file";
 
 /// Git as a person would run it, for what stands before and what is looked at afterwards.
-#[expect(clippy::disallowed_methods, reason = "the test's own view of a repository")]
 fn git(dir: &Path, args: &[&str]) -> String {
+    let output = try_git(dir, args);
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own view of a repository")]
+fn try_git(dir: &Path, args: &[&str]) -> std::process::Output {
     let mut command = Command::new("git");
     command.current_dir(dir).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     for role in ["AUTHOR", "COMMITTER"] {
@@ -35,9 +41,7 @@ fn git(dir: &Path, args: &[&str]) -> String {
             .env(format!("GIT_{role}_NAME"), "Person")
             .env(format!("GIT_{role}_EMAIL"), "person@example.org");
     }
-    let output = command.output().expect("git runs");
-    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    command.output().expect("git runs")
 }
 
 /// A server with a repository of two commits, and a mirror of it.
@@ -196,6 +200,12 @@ async fn work_goes_from_the_server_to_an_agent_and_back() {
     assert!(stat.contains("src/lib.rs") && stat.contains("5 files changed"), "{stat}");
     let seen = inspect(&world.mirror, &run_id(), 1, &world.base).await.expect("still there");
     assert_eq!((seen.head, seen.paths), (imported.head, imported.paths));
+    let mut mirrors: Vec<_> = fs::read_dir(world.dir.path().join("data/mirrors"))
+        .expect("a directory")
+        .map(|e| e.expect("an entry").file_name())
+        .collect();
+    mirrors.sort();
+    assert_eq!(mirrors, ["7.git", "7.lock"], "nothing of the import is left");
     remove_attempt(&workspace.paths).await.expect("removed");
     prune_refs(&world.mirror, &run_id(), None).await.expect("pruned");
     assert!(!workspace.paths.root.exists());
@@ -483,6 +493,10 @@ async fn what_an_agent_plants_runs_in_the_launcher_or_not_at_all() {
     let _ = world.gather(&workspace).await;
     let ran = fs::read_to_string(world.canary()).unwrap_or_default();
     assert!(!ran.contains(&world.mirror.path().display().to_string()), "{ran}");
+    // The bait works: one git of the host's in there would have run it.
+    let _ = fs::remove_file(world.canary());
+    try_git(&workspace.paths.worktree, &["status", "--short"]);
+    assert!(world.canary().exists(), "this test would not have seen it");
     git(world.mirror.path(), &["fsck", "--strict"]);
 }
 
