@@ -52,6 +52,14 @@ impl AgentKind {
         }
     }
 
+    /// The files of a repository that hold its guide for this agent, the first that exists is the one.
+    pub fn guides(self) -> &'static [&'static str] {
+        match self {
+            Self::Claude => &["CLAUDE.md", "AGENTS.md"],
+            Self::Command => &["AGENTS.md", "CLAUDE.md"],
+        }
+    }
+
     /// What to start for this job.
     pub fn invocation(self, job: &Job) -> Invocation {
         match self {

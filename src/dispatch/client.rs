@@ -181,7 +181,10 @@ impl Client {
 ///
 /// # Errors
 /// What the control plane answered: [`CallError::Lost`] or [`CallError::Refused`].
-pub async fn until_answered<T>(mut call: impl AsyncFnMut() -> Result<T, CallError>) -> Result<T, CallError> {
+pub async fn until_answered<T, F>(mut call: impl FnMut() -> F) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, CallError>>,
+{
     let mut pause = FIRST_PAUSE;
     loop {
         match call().await {

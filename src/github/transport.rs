@@ -46,10 +46,10 @@ impl Transport {
     /// Needs a running Tokio runtime (octocrab keeps a task for its buffer).
     pub(super) fn new(api_url: &str, deadline: Duration) -> Result<Self> {
         let wrong = |message: String| Error::Protocol { op: "set up the connection to GitHub", message };
+        // The user agent stays octocrab's: one of ours would be a second header beside it.
         let crab = Octocrab::builder()
             .base_uri(api_url.trim_end_matches('/'))
             .map_err(|_| wrong(format!("`{api_url}` is not an address")))?
-            .add_header(header::USER_AGENT, concat!("divisi/", env!("CARGO_PKG_VERSION")).to_owned())
             .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
             .add_retry_config(RetryConfig::None)
             .set_connect_timeout(Some(deadline))

@@ -177,7 +177,12 @@ impl World {
     }
 
     /// Mints a token; `asked` is the request's body (`repositories`, `repository_ids`, `permissions`).
-    pub(super) fn mint(&mut self, installation: u64, asked: Value, short: bool) -> Result<&MintedToken, Refusal> {
+    pub(super) fn mint(
+        &mut self,
+        installation: u64,
+        asked: Value,
+        short: bool,
+    ) -> Result<&MintedToken, Refusal> {
         let found = self.installations.get(&installation).ok_or_else(Refusal::not_found)?;
         let mut repos = found.repos.clone();
         let asked_repos = self.asked_repos(found, &asked)?;
@@ -205,7 +210,8 @@ impl World {
         }
         let now = clock::now();
         let lifetime = i64::try_from(self.options.token_lifetime.as_millis()).unwrap_or(i64::MAX);
-        let expires = Timestamp::from_millisecond(now.as_millisecond().saturating_add(lifetime)).unwrap_or(now);
+        let expires =
+            Timestamp::from_millisecond(now.as_millisecond().saturating_add(lifetime)).unwrap_or(now);
         let token = MintedToken {
             token: new_token(self.app.id, short),
             installation,
@@ -231,7 +237,8 @@ impl World {
             let full = format!("{}/{}", installation.account, name.as_str().unwrap_or_default());
             repos.push(self.repo_id(&full).unwrap_or(0));
         }
-        let all_there = repos.iter().all(|id| self.installation_for(*id).is_some_and(|i| i.id == installation.id));
+        let all_there =
+            repos.iter().all(|id| self.installation_for(*id).is_some_and(|i| i.id == installation.id));
         if !all_there || repos.is_empty() || repos.len() > 500 {
             return Err(Refusal::new(
                 422,

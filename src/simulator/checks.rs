@@ -93,7 +93,12 @@ impl World {
         Ok(id)
     }
 
-    pub(super) fn update_check(&mut self, id: u64, actor: &Actor, change: CheckChange) -> Result<(), Refusal> {
+    pub(super) fn update_check(
+        &mut self,
+        id: u64,
+        actor: &Actor,
+        change: CheckChange,
+    ) -> Result<(), Refusal> {
         let check = self.checks.get(&id).ok_or_else(Refusal::not_found)?;
         let was_completed = check.status == "completed";
         let check = applied(check.clone(), change)?;
@@ -131,7 +136,10 @@ impl World {
 
 fn applied(mut check: CheckRun, change: CheckChange) -> Result<CheckRun, Refusal> {
     let now = clock::now();
-    if change.status.as_deref() == Some("completed") && change.conclusion.is_none() && check.conclusion.is_none() {
+    if change.status.as_deref() == Some("completed")
+        && change.conclusion.is_none()
+        && check.conclusion.is_none()
+    {
         return Err(Refusal::custom("CheckRun", Some("conclusion"), "conclusion is required when completed"));
     }
     if let Some(output) = change.output {

@@ -120,7 +120,12 @@ async fn send(shared: Arc<Shared>, mut delivery: Delivery, stop: CancellationTok
     let (target, secret, timeout, app) = {
         let world = shared.world();
         let options = &world.options;
-        (options.webhook_target.clone(), options.webhook_secret.clone(), options.webhook_timeout, world.app.id)
+        (
+            options.webhook_target.clone(),
+            options.webhook_secret.clone(),
+            options.webhook_timeout,
+            world.app.id,
+        )
     };
     delivery.request_headers = headers(&delivery, secret.as_deref(), app);
     let started = clock::instant();
@@ -158,7 +163,11 @@ async fn send(shared: Arc<Shared>, mut delivery: Delivery, stop: CancellationTok
     shared.changed();
 }
 
-async fn post(client: &reqwest::Client, url: &str, delivery: &Delivery) -> Result<(u16, String), reqwest::Error> {
+async fn post(
+    client: &reqwest::Client,
+    url: &str,
+    delivery: &Delivery,
+) -> Result<(u16, String), reqwest::Error> {
     let mut request = client.post(url).body(delivery.payload.clone());
     for (name, value) in &delivery.request_headers {
         request = request.header(name, value);

@@ -46,13 +46,7 @@ pub enum FaultEffect {
 impl Fault {
     /// A fault that hits the next matching request, once.
     pub fn once(method: &str, path_prefix: impl Into<String>, effect: FaultEffect) -> Fault {
-        Fault {
-            method: Some(method.to_owned()),
-            path_prefix: path_prefix.into(),
-            skip: 0,
-            times: 1,
-            effect,
-        }
+        Fault { method: Some(method.to_owned()), path_prefix: path_prefix.into(), skip: 0, times: 1, effect }
     }
 
     /// Lets `count` matching requests pass first.

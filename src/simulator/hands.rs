@@ -89,7 +89,12 @@ impl Simulator {
     }
 
     /// Makes the repository `owner/name`; returns its id.
-    pub fn create_repo(&self, repo: &str, default_branch: &str, content: &RepoContent) -> Result<u64, Refusal> {
+    pub fn create_repo(
+        &self,
+        repo: &str,
+        default_branch: &str,
+        content: &RepoContent,
+    ) -> Result<u64, Refusal> {
         self.shared.act(|world| {
             let id = world.make_repo(repo, default_branch)?;
             let git = world.repo_ref(id)?.git.clone();
@@ -300,7 +305,14 @@ impl Simulator {
     }
 
     /// Opens a pull request; returns its number.
-    pub fn open_pr(&self, repo: &str, by: &str, head: &str, base: &str, issue: NewIssue) -> Result<u64, Refusal> {
+    pub fn open_pr(
+        &self,
+        repo: &str,
+        by: &str,
+        head: &str,
+        base: &str,
+        issue: NewIssue,
+    ) -> Result<u64, Refusal> {
         self.shared.act(|world| {
             let (id, actor) = (known(world, repo)?, Actor::person(by));
             let new = PullDraft {

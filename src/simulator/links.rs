@@ -62,12 +62,7 @@ impl World {
         self.emit_sub_issue(parent, child, "added", actor)
     }
 
-    pub(super) fn remove_sub_issue(
-        &mut self,
-        parent: u64,
-        child: u64,
-        actor: &Actor,
-    ) -> Result<(), Refusal> {
+    pub(super) fn remove_sub_issue(&mut self, parent: u64, child: u64, actor: &Actor) -> Result<(), Refusal> {
         let issue = self.issue_mut(parent)?;
         let at = issue.children.iter().position(|c| *c == child).ok_or_else(Refusal::not_found)?;
         issue.children.remove(at);
@@ -87,13 +82,7 @@ impl World {
     }
 
     /// One event about the parent's repository and one about the child's.
-    fn emit_sub_issue(
-        &mut self,
-        parent: u64,
-        child: u64,
-        what: &str,
-        actor: &Actor,
-    ) -> Result<(), Refusal> {
+    fn emit_sub_issue(&mut self, parent: u64, child: u64, what: &str, actor: &Actor) -> Result<(), Refusal> {
         let (parent_repo, child_repo) = (self.issue_of(parent)?.repo, self.issue_of(child)?.repo);
         let both = self.pair("parent_issue", parent, "sub_issue", child)?;
         let mut fields = both.clone();

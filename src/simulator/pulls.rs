@@ -62,8 +62,7 @@ impl World {
         };
         let branch = |name: &str| here.git.resolve(&format!("refs/heads/{name}"));
         let head_sha = branch(&head).ok_or_else(|| Refusal::invalid("PullRequest", "head", "invalid"))?;
-        let base_sha =
-            branch(&new.base).ok_or_else(|| Refusal::invalid("PullRequest", "base", "invalid"))?;
+        let base_sha = branch(&new.base).ok_or_else(|| Refusal::invalid("PullRequest", "base", "invalid"))?;
         let open = self.pulls_in(repo).any(|(issue, pull)| {
             issue.state == IssueState::Open && pull.head == head && pull.base == new.base
         });
@@ -87,8 +86,7 @@ impl World {
             merged_by: None,
             merge_commit: None,
         };
-        let draft =
-            Draft { title: new.title, body: new.body, pull: Some(pull), ..Draft::default() };
+        let draft = Draft { title: new.title, body: new.body, pull: Some(pull), ..Draft::default() };
         self.open_issue(repo, actor, draft)
     }
 
@@ -230,7 +228,8 @@ mod tests {
 
     #[test]
     fn closing_keywords_are_read_as_github_does() {
-        let text = "Closes #12, fixes: acme/demo#3 and resolved #12.\nclose 5; enclosed #6; Fix #7a; part of #8";
+        let text =
+            "Closes #12, fixes: acme/demo#3 and resolved #12.\nclose 5; enclosed #6; Fix #7a; part of #8";
         assert_eq!(closed_by(text, "acme/demo"), [12, 3]);
         assert_eq!(closed_by("**Closes #4**", "acme/demo"), [4]);
         assert!(closed_by("Closes other/demo#4", "acme/demo").is_empty());

@@ -19,8 +19,7 @@ pub struct Reaction {
 }
 
 /// The contents that there are.
-pub(super) const CONTENTS: [&str; 8] =
-    ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
+pub(super) const CONTENTS: [&str; 8] = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
 
 /// What a reaction is to.
 #[derive(Clone, Copy, Debug)]
@@ -52,12 +51,8 @@ impl World {
         if let Some(existing) = reactions.iter().find(|r| r.by == actor.login && r.content == content) {
             return Ok((existing.clone(), false));
         }
-        let reaction = Reaction {
-            id,
-            by: actor.login.clone(),
-            content: content.to_owned(),
-            created_at: clock::now(),
-        };
+        let reaction =
+            Reaction { id, by: actor.login.clone(), content: content.to_owned(), created_at: clock::now() };
         reactions.push(reaction.clone());
         Ok((reaction, true))
     }

@@ -157,7 +157,8 @@ impl World {
             };
         }
         let messages = commits.iter().map(|c| c.message.as_str()).collect::<Vec<_>>().join("\n");
-        let shown: Vec<Value> = commits.iter().rev().take(20).rev().map(|c| self.push_commit(repo, c)).collect();
+        let shown: Vec<Value> =
+            commits.iter().rev().take(20).rev().map(|c| self.push_commit(repo, c)).collect();
         let head_commit = match commits.last() {
             Some(last) => self.push_commit(repo, last),
             None if new == ZERO || git.object_type(new).as_deref() != Some("commit") => Value::Null,

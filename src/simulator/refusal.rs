@@ -34,7 +34,8 @@ impl Refusal {
 
     /// `422 Validation Failed` with one coded error.
     pub(super) fn invalid(resource: &str, field: &str, code: &str) -> Refusal {
-        Refusal::new(422, "Validation Failed").with(json!({"resource": resource, "field": field, "code": code}))
+        Refusal::new(422, "Validation Failed")
+            .with(json!({"resource": resource, "field": field, "code": code}))
     }
 
     /// `422 Validation Failed` with one error in words.
@@ -52,7 +53,10 @@ impl Refusal {
     /// `422 Invalid request.`: a property has the wrong JSON type.
     pub(super) fn wrong_type(property: &str, found: &Value, wanted: &str) -> Refusal {
         let found = if found.is_null() { "nil".to_owned() } else { found.to_string() };
-        Refusal::new(422, format!("Invalid request.\n\nFor 'properties/{property}', {found} is not {wanted}."))
+        Refusal::new(
+            422,
+            format!("Invalid request.\n\nFor 'properties/{property}', {found} is not {wanted}."),
+        )
     }
 
     fn with(mut self, error: Value) -> Refusal {

@@ -150,7 +150,8 @@ async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: CancellationTok
         let _ = stream.set_nodelay(true);
         let shared_here = Arc::clone(&shared);
         let service = service_fn(move |request| http::answer(Arc::clone(&shared_here), request));
-        let connection = graceful.watch(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        let connection =
+            graceful.watch(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         let cut = cut.clone();
         shared.tasks.spawn(async move {
             tokio::select! {

@@ -62,7 +62,8 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 pub(super) fn of_commit(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let git = &call.world.repo_ref(call.repo)?.git;
     let name = call.param("ref");
-    let sha = git.resolve(name).ok_or_else(|| Refusal::new(422, format!("No commit found for SHA: {name}")))?;
+    let sha =
+        git.resolve(name).ok_or_else(|| Refusal::new(422, format!("No commit found for SHA: {name}")))?;
     let (wanted, status) = (call.query("check_name"), call.query("status"));
     let latest_only = call.query("filter") != Some("all");
     let mut found: Vec<&CheckRun> = Vec::new();

@@ -68,7 +68,8 @@ pub(super) fn commit(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     call.world.require_commits(call.repo)?;
     let name = call.param("ref");
     let git = &call.world.repo_ref(call.repo)?.git;
-    let sha = git.resolve(name).ok_or_else(|| Refusal::new(422, format!("No commit found for SHA: {name}")))?;
+    let sha =
+        git.resolve(name).ok_or_else(|| Refusal::new(422, format!("No commit found for SHA: {name}")))?;
     let commit = git.commit(&sha)?;
     let mut body = call.world.commit_json(call.repo, &commit)?;
     if let Some(parent) = commit.parents.first() {

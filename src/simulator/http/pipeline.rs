@@ -159,8 +159,13 @@ pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
 }
 
 fn handle(world: &mut World, asked: &Asked) -> Reply {
-    let mut reply =
-        Reply { status: 404, headers: Vec::new(), body: Vec::new(), route: None, token: TokenKind::Anonymous };
+    let mut reply = Reply {
+        status: 404,
+        headers: Vec::new(),
+        body: Vec::new(),
+        route: None,
+        token: TokenKind::Anonymous,
+    };
     let outcome = routed(world, asked, &mut reply);
     let (status, body) = match outcome {
         Ok(answer) => {
@@ -225,8 +230,9 @@ fn routed(world: &mut World, asked: &Asked, reply: &mut Reply) -> Result<Answer,
     }
     let body = match asked.body.is_empty() {
         true => Value::Null,
-        false => serde_json::from_slice(&asked.body)
-            .map_err(|_| Refusal::new(400, "Problems parsing JSON"))?,
+        false => {
+            serde_json::from_slice(&asked.body).map_err(|_| Refusal::new(400, "Problems parsing JSON"))?
+        }
     };
     let actor = world.app_actor();
     let target = match asked.query.as_str() {

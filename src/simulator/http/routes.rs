@@ -219,7 +219,12 @@ mod tests {
     fn fixed_words_win_over_parameters() {
         let found = params("GET", "/repos/a/b/issues/comments/7").map(|f| f.0);
         assert_eq!(found, Some("/repos/{owner}/{repo}/issues/comments/{comment_id}"));
-        assert_eq!(params("DELETE", "/repos/a/b/issues/1/labels/good%20first%2Fone").map(|f| f.1[3].clone()).as_deref(), Some("good first/one"));
+        assert_eq!(
+            params("DELETE", "/repos/a/b/issues/1/labels/good%20first%2Fone")
+                .map(|f| f.1[3].clone())
+                .as_deref(),
+            Some("good first/one")
+        );
         assert_eq!(params("GET", "/repos/a/b/nothing"), None);
         assert_eq!(params("GET", "/repos/a/b/git/ref"), None);
     }

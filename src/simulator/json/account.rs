@@ -64,7 +64,7 @@ impl World {
         let role = self.repo_ref(repo)?.role(login);
         let mut user = self.user_json(login);
         user["role_name"] = role.name().into();
-                user["permissions"] = json!({
+        user["permissions"] = json!({
             "admin": role >= Role::Admin,
             "maintain": role >= Role::Maintain,
             "push": role >= Role::Write,
@@ -87,8 +87,11 @@ impl World {
     /// Its `events` leave out the newest two, which the description of the older webhooks does not know there.
     pub(in crate::simulator) fn integration_json(&self) -> Value {
         let app = &self.app;
-        let events: Vec<&String> =
-            app.events.iter().filter(|e| !["sub_issues", "issue_dependencies"].contains(&e.as_str())).collect();
+        let events: Vec<&String> = app
+            .events
+            .iter()
+            .filter(|e| !["sub_issues", "issue_dependencies"].contains(&e.as_str()))
+            .collect();
         json!({
             "id": app.id,
             "slug": app.slug,

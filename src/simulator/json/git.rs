@@ -178,8 +178,12 @@ impl World {
             return Ok(Value::Object(body));
         }
         let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
-        let lines: Vec<String> =
-            encoded.as_bytes().chunks(60).map(|line| String::from_utf8_lossy(line) + "\n").map(Into::into).collect();
+        let lines: Vec<String> = encoded
+            .as_bytes()
+            .chunks(60)
+            .map(|line| String::from_utf8_lossy(line) + "\n")
+            .map(Into::into)
+            .collect();
         body.insert("content".to_owned(), lines.concat().into());
         body.insert("encoding".to_owned(), "base64".into());
         Ok(Value::Object(body))
@@ -198,9 +202,9 @@ impl World {
             (Some(base), Some(head)) => (base, head),
             _ => return Err(Refusal::not_found()),
         };
-        let start = git.merge_base(&base_sha, &head_sha).ok_or_else(|| {
-            Refusal::new(404, format!("No common ancestor between {base} and {head}."))
-        })?;
+        let start = git
+            .merge_base(&base_sha, &head_sha)
+            .ok_or_else(|| Refusal::new(404, format!("No common ancestor between {base} and {head}.")))?;
         let (behind, ahead) = git.left_right(&base_sha, &head_sha)?;
         let commits = git.commits_between(&base_sha, &head_sha)?;
         let range = shown(&commits);

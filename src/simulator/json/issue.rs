@@ -150,10 +150,8 @@ impl World {
 }
 
 fn rollup(url: &str, reactions: &[Reaction]) -> Value {
-    let mut body = Map::from_iter([
-        ("url".to_owned(), url.into()),
-        ("total_count".to_owned(), reactions.len().into()),
-    ]);
+    let mut body =
+        Map::from_iter([("url".to_owned(), url.into()), ("total_count".to_owned(), reactions.len().into())]);
     for content in CONTENTS {
         let count = reactions.iter().filter(|r| r.content == content).count();
         body.insert(content.to_owned(), count.into());

@@ -84,7 +84,8 @@ impl World {
         let repo = self.repo_ref(id)?;
         let (api, full_name) = (self.repo_url(id)?, repo.full_name());
         let page = format!("{}/{full_name}", self.base);
-        let open = self.issues.values().filter(|i| i.repo == id && !i.deleted && i.state.as_str() == "open").count();
+        let open =
+            self.issues.values().filter(|i| i.repo == id && !i.deleted && i.state.as_str() == "open").count();
         let mut body: Map<String, Value> =
             URLS.iter().map(|(name, rest)| ((*name).to_owned(), format!("{api}{rest}").into())).collect();
         let rest = json!({
