@@ -5,7 +5,6 @@ mod egress;
 mod plan;
 mod sandbox;
 mod status_file;
-mod workspace;
 
 mod github;
 mod simulator;
