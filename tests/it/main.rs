@@ -1,13 +1,18 @@
 //! Integration tests: one binary, one module a subject.
 
 mod architecture;
+mod deploy_files;
+mod docs;
 mod egress;
+mod github;
 mod plan;
 mod sandbox;
 mod status_file;
 
 mod github;
+mod scenarios;
 mod simulator;
+mod status_file;
 mod store;
 mod support;
 mod webhook;

