@@ -141,12 +141,6 @@ async fn attempt(world: &World, task: u32, title: &str) -> Done {
         if output.stream == Stream::Stderr {
             eprintln!("agent {task}: {}", String::from_utf8_lossy(&output.line));
         } else {
-                eprintln!(
-                    "{task} {:?}: {}",
-                    clock::now(),
-                    String::from_utf8_lossy(&output.line).chars().take(300).collect::<String>()
-                );
-            }
             AgentKind::Claude.read_line(&output.line).iter().for_each(|event| seen.take(event));
         }
     }

@@ -94,11 +94,11 @@ async fn answer(State(model): State<Arc<Model>>, request: Request) -> Response {
     let conversation = Conversation::read(&body);
     let script = model.scripts.iter().find(|s| conversation.is_about(s.title));
     let key = parts.headers.get("x-api-key").and_then(|v| v.to_str().ok()).unwrap_or_default();
-    model.seen.lock().unwrap().push(Seen {
-        title: script.map_or("", |s| s.title).to_owned(),
-        key: key.to_owned(),
-
-    });
+    model
+        .seen
+        .lock()
+        .unwrap()
+        .push(Seen { title: script.map_or("", |s| s.title).to_owned(), key: key.to_owned() });
     let Some(script) = script else { return refuse(400) };
     let content = match &script.turns {
         Turns::Refuse(status) => return refuse(*status),

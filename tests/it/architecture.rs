@@ -107,7 +107,12 @@ const PLACES: &[(&str, &[&str], &str)] = &[
 /// Texts that only some modules may hold: they are how a thing is named at run time.
 const TEXTS: &[(&str, bool, &[&str], &str)] = &[
     (".claude/runtime", false, &["status_file"], "public files have one writer"),
-    ("git", true, &["workspace", "simulator", "cli/demo_agent.rs", "cli/run.rs"], "git is run by workspace alone"),
+    (
+        "git",
+        true,
+        &["workspace", "simulator", "cli/demo_agent.rs", "cli/run.rs"],
+        "git is run by workspace alone",
+    ),
     ("--work-tree", true, &["simulator"], "the host runs no git where an agent could write"),
     ("GIT_WORK_TREE", true, &["simulator"], "the host runs no git where an agent could write"),
 ];
