@@ -7,9 +7,6 @@ mod egress;
 mod github;
 mod plan;
 mod sandbox;
-mod status_file;
-
-mod github;
 mod scenarios;
 mod simulator;
 mod status_file;
