@@ -12,7 +12,7 @@ use crate::simulator::{AppKey, NewIssue, Options, RepoContent, Role, Simulator};
 use anyhow::Context as _;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The repository's name on the simulated GitHub.
@@ -145,11 +145,6 @@ impl Local {
     /// The bare repository on the simulated GitHub.
     pub fn remote(&self) -> Option<PathBuf> {
         self.simulator.git_dir(REPO)
-    }
-
-    /// The directory that holds everything.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
     }
 
     /// Stops everything and removes the directory, unless it is to be kept; then returns it.

@@ -14,9 +14,12 @@ use rustix::process::{
     set_parent_process_death_signal, setrlimit,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// Work for the control plane that started this process.
 #[derive(Debug, clap::Args)]
@@ -55,17 +58,27 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     telemetry::init(LogOptions { json: false, filter: filter.as_deref() }, &redactor)?;
     std::thread::Builder::new().name("parent".to_owned()).spawn(die_with_parent)?;
 
-    runner::run(RunnerOptions {
+    let options = RunnerOptions {
         data_dir: settings.data_dir.clone(),
         socket: args.socket,
         token,
         slots: settings.slots,
         agents: settings.agents.into_iter().map(agent).collect(),
         launcher: Launcher::new(host::current_exe()?).await?,
-        git: GitSettings::new(host::search_path().to_string_lossy()),
+        git: GitSettings { path: host::search_path().to_string_lossy().into_owned(), env: BTreeMap::new() },
         redact: Arc::new(Cleaner(redactor)),
-    })
-    .await?;
+    };
+    let shutdown = CancellationToken::new();
+    let told = shutdown.clone();
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        // Ctrl-C reaches the whole terminal group; the parent decides, so only its SIGTERM counts here.
+        while terminate.recv().await.is_some() {
+            told.cancel();
+        }
+    });
+    ignore_interrupts()?;
+    runner::run(options, shutdown).await?;
     Ok(Exit::Done)
 }
 
@@ -109,6 +122,13 @@ impl runner::RedactStream for CleanStream {
     fn finish(&mut self) -> String {
         self.0.finish()
     }
+}
+
+/// A handler that does nothing: Ctrl-C in a terminal is for the parent.
+fn ignore_interrupts() -> std::io::Result<()> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move { while interrupts.recv().await.is_some() {} });
+    Ok(())
 }
 
 /// The pipe from the parent ends with it. (The death signal does the same; two ways are safer than one.)

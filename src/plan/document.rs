@@ -3,9 +3,11 @@
 //! Fenced and indented code, HTML comments and block quotes never come out of here (R5); a `[tasklist]` fence comes
 //! out as the list that it is.
 
+use super::outline::Kind;
 use super::source::Source;
 use super::text::{one_line, without_comments};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// One block of the issue in the order of the text.
@@ -54,6 +56,8 @@ pub(super) struct Item {
     /// Markdown of all below the title, without its indentation.
     pub details: String,
     pub line: usize,
+    /// What its title says that the lists below it are for; read when first asked for.
+    pub heads: OnceCell<Option<Kind>>,
 }
 
 #[derive(Debug, Default)]

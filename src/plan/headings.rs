@@ -81,9 +81,7 @@ pub(super) fn numbered(title: &str) -> Option<Numbered> {
     if word.is_empty() && !rest.starts_with(['.', ')', ':']) && !number.contains('.') {
         return None;
     }
-    let rest = rest
-        .trim_start_matches(|c: char| matches!(c, '.' | ')' | ':' | '-' | '–' | '—' | ' ' | ']' | '|'))
-        .trim();
+    let rest = rest.trim_start_matches(['.', ')', ':', '-', '–', '—', ' ', ']', '|']).trim();
     Some(Numbered { word, number: number.to_owned(), rest: rest.to_owned() })
 }
 

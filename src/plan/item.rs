@@ -170,7 +170,7 @@ fn bare_title(title: &str) -> String {
 }
 
 fn classify_item(item: &Item) -> Option<Kind> {
-    if item.lists.is_empty() { None } else { classify(&item.title) }
+    if item.lists.is_empty() { None } else { *item.heads.get_or_init(|| classify(&item.title)) }
 }
 
 /// An item that heads criteria, notes and the like.

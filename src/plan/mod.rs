@@ -1,11 +1,12 @@
 //! Markdown of a master issue → sub-tasks, their order, their overlaps and a verdict.
 //!
 //! Everything here is pure and deterministic: the same title, body and master give the same [`Plan`], byte for byte.
-//! Reading goes in five steps, one file each: [`source`] tidies the text, `document` turns Markdown into blocks,
+//! Reading goes in five steps, one file each: `source` tidies the text, `document` turns Markdown into blocks,
 //! `outline` says which section a block stands in and what such a section is for, `select` decides which list is the
 //! work, `order` and `mention` find what waits for what and who would touch the same place. The rules are those of
 //! `tests/fixtures/plans/LABELLING.md` (R1 to R11), and the comments name them.
 
+mod cue;
 mod document;
 mod graph;
 mod headings;
@@ -21,6 +22,8 @@ mod select;
 mod source;
 mod table;
 mod text;
+// Word lists, filled line by line; one word a line would be a thousand lines.
+#[rustfmt::skip]
 mod words;
 
 pub use crate::domain::Size;

@@ -1,110 +1,18 @@
 //! What waits for what, by words and signs alone: list order is never a dependency.
 
+use super::cue::{
+    FILLERS, HOLDS_UP, WAITS, as_reason, is_and, is_arrow, is_denied, occurrences, said_of_stages,
+    says_sequential, sentence_start,
+};
 use super::document::{Item, List};
 use super::item::Draft;
 use super::links::Target;
 use super::model::{Barrier, Dependency};
 use super::naming::{Mention, Naming};
 use super::outline::{Content, Outline};
-use super::text::{cut, has_any, one_line, spaced};
+use super::text::{cut, has_any, spaced};
 use std::collections::BTreeSet;
 
-/// `X <word> Y`: X waits for Y.
-const WAITS: &[&str] = &[
-    "depends on",
-    "depend on",
-    "dependent on",
-    "depending on",
-    "dependencies:",
-    "dependency:",
-    "depends:",
-    "blocked by",
-    "blocked on",
-    "waits for",
-    "wait for",
-    "waiting for",
-    "waits on",
-    "waiting on",
-    "requires",
-    "needs",
-    "after",
-    "once",
-    "until",
-    "builds on",
-    "build on",
-    "prerequisite:",
-    "prerequisites:",
-    "follows",
-    "following",
-    "relies on",
-    "gated on",
-    "gated by",
-    "stacked on",
-    "depende de",
-    "dependen de",
-    "depende do",
-    "depende da",
-    "despues de",
-    "después de",
-    "depois de",
-    "dépend de",
-    "après",
-    "bloqueado por",
-    "hängt ab von",
-    "abhängig von",
-    "hängt von",
-    "nach",
-    "依赖",
-    "依賴",
-    "依存:",
-    "зависит от",
-    "после",
-];
-/// `X <word> Y`: Y waits for X.
-const HOLDS_UP: &[&str] = &[
-    "blocks",
-    "blocking",
-    "unblocks",
-    "prerequisite for",
-    "prerequisite of",
-    "required by",
-    "required for",
-    "before",
-    "needed by",
-    "needed for",
-    "precedes",
-    "bloquea",
-    "bloqueia",
-    "bloque",
-];
-/// Words between a keyword and the names that it is about.
-const FILLERS: &[&str] = &[
-    "and",
-    "or",
-    "the",
-    "both",
-    "of",
-    "on",
-    "issue",
-    "issues",
-    "completion",
-    "merging",
-    "merge",
-    "of",
-    "pr",
-    "y",
-    "e",
-    "et",
-    "und",
-    "task",
-    "tasks",
-    "is",
-    "all",
-    "sub-issue",
-    "sub-task",
-    "item",
-    "items",
-];
 /// More edges than this are not a plan but an attack on the reader.
 const MOST_EDGES: usize = 5_000;
 /// Of a line, no more than this is read for order words.
@@ -204,7 +112,11 @@ impl Order<'_> {
             for word in words {
                 for at in occurrences(&lower, word) {
                     let links = links.get_or_insert_with(|| self.naming.links(line));
-                    let objects = self.names_from(line, links, at + word.len(), false);
+                    // After a colon (`Depends on: 1, 2`) a number alone is a task's number.
+                    let end = at + word.len();
+                    let colon =
+                        word.ends_with(':') || line[end..].trim_start_matches(['*', '_']).starts_with(':');
+                    let objects = self.names_from(line, links, end, colon);
                     if objects.is_empty() || is_denied(&lower[..at]) {
                         continue;
                     }
@@ -439,160 +351,4 @@ impl Order<'_> {
             }
         }
     }
-}
-
-/// The line that says that stages called `word` are sequential.
-fn said_of_stages(outline: &Outline, word: &str) -> Option<String> {
-    let plural = format!("{word}s");
-    let by = [
-        format!("by {word}"),
-        format!("{word} by {word}"),
-        format!("previous {word}"),
-        format!("next {word}"),
-    ];
-    let lines = outline.sections.iter().flat_map(|section| {
-        let prose = section.content.iter().flat_map(|content| match content {
-            Content::Text(lines) => lines.clone(),
-            Content::List(list) => list.items.iter().map(|item| item.title.clone()).collect(),
-            Content::Table(_) => Vec::new(),
-        });
-        std::iter::once(section.title.clone()).chain(prose)
-    });
-    let mut lines = lines;
-    lines.find(|line| {
-        let words = spaced(line);
-        let by: Vec<&str> = by.iter().map(String::as_str).collect();
-        says_sequential(line, &[&plural])
-            || (has_any(&words, &by)
-                && has_any(
-                    &words,
-                    &[
-                        "dispatch",
-                        "before",
-                        "after",
-                        "sequential",
-                        "complete",
-                        "completed",
-                        "depends",
-                        "start",
-                        "gate",
-                    ],
-                )
-                && !denies(&words))
-    })
-}
-
-/// Whether a line says of `things` that they come one after the other.
-fn says_sequential(line: &str, things: &[&str]) -> bool {
-    let words = spaced(line);
-    let order = [
-        "sequential",
-        "sequentially",
-        "in sequence",
-        "one after the other",
-        "one after another",
-        "one at a time",
-        "in this order",
-        "in that order",
-        "in the order listed",
-        "in the listed order",
-        "strictly in order",
-        "in strict order",
-        "in order",
-    ];
-    has_any(&words, things) && has_any(&words, &order) && !words.contains(" in order to ") && !denies(&words)
-}
-
-fn denies(words: &str) -> bool {
-    has_any(
-        words,
-        &[
-            "not",
-            "no",
-            "never",
-            "independent",
-            "independently",
-            "any order",
-            "don't",
-            "doesn't",
-            "needn't",
-            "aren't",
-        ],
-    )
-}
-
-/// The words right before a keyword that turn it round: `does not depend on`.
-fn is_denied(before: &str) -> bool {
-    const NEAR: usize = 24;
-    let from = before.ceil_char_boundary(before.len().saturating_sub(NEAR));
-    let words = spaced(&before[from..]);
-    let near: Vec<&str> = words.split_whitespace().rev().take(3).collect();
-    near.iter().any(|word| {
-        matches!(*word, "not" | "no" | "never" | "without" | "longer")
-            || word.ends_with("n't")
-            || word.ends_with("n’t")
-    })
-}
-
-/// Where the sentence around byte `at` starts, list marker and emphasis skipped.
-fn sentence_start(line: &str, at: usize) -> usize {
-    let before = &line[..at];
-    let from = [". ", "; ", ": ", "! ", "? "]
-        .iter()
-        .filter_map(|end| before.rfind(end).map(|found| found + end.len()))
-        .max()
-        .unwrap_or(0);
-    let sentence = &before[from..];
-    let marks = sentence.len()
-        - sentence.trim_start_matches([' ', '\t', '-', '*', '+', '|', '>', '_', '~', '✓', '✅']).len();
-    let start = from + marks;
-    ["[ ] ", "[x] ", "[X] "]
-        .iter()
-        .find(|mark| before[start..].starts_with(**mark))
-        .map_or(start, |mark| start + mark.len())
-}
-
-/// The places of `word` in `lower` as a whole word.
-fn occurrences<'t>(lower: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
-    let whole = word.is_ascii();
-    lower.match_indices(word).map(|(at, _)| at).filter(move |&at| {
-        let bounded = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
-        let end = at + word.len();
-        !whole
-            || (bounded(lower[..at].chars().next_back())
-                && (word.ends_with(':') || bounded(lower[end..].chars().next())))
-    })
-}
-
-/// Whether the text between two names is an arrow, remarks in brackets aside.
-pub(super) fn is_arrow(between: &str) -> bool {
-    let mut depth = 0usize;
-    let kept = between.chars().filter(|&c| {
-        match c {
-            '(' => depth += 1,
-            ')' => {
-                depth = depth.saturating_sub(1);
-                return false;
-            }
-            _ => {}
-        }
-        depth == 0 && !c.is_whitespace() && !matches!(c, '*' | '`' | '_')
-    });
-    let kept: String = kept.collect();
-    !kept.is_empty()
-        && kept.chars().all(|c| matches!(c, '→' | '-' | '>' | '=' | '⇒' | '►' | '─' | '➜' | '⟶' | '▶'))
-        && kept.contains(['→', '>', '⇒', '►', '➜', '⟶', '▶'])
-}
-
-fn is_and(between: &str) -> bool {
-    let words = between.trim();
-    !between.is_empty()
-        && (words.is_empty() || matches!(words, "," | "&" | "+" | "and" | ", and" | "/" | "||" | "|"))
-}
-
-fn as_reason(line: &str) -> String {
-    const LONGEST: usize = 200;
-    let line = one_line(line);
-    let line = line.trim_start_matches(['-', '*', '+', ' ']);
-    if line.len() <= LONGEST { line.to_owned() } else { format!("{}…", cut(line, LONGEST)) }
 }

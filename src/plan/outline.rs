@@ -277,24 +277,28 @@ pub(super) fn classify(title: &str) -> Option<Kind> {
 /// Whether a title of at most `longest` words is one of `phrases`, or ends with one (`Technical notes`,
 /// `Goals & metrics`). A phrase of several words may stand anywhere in a title of any length.
 fn names(text: &str, raw: &str, phrases: &[&str], longest: usize) -> bool {
-    let tells_to_do = is_order(raw);
-    let parts = raw
-        .split(['&', '/', ',', '+', ':'])
-        .flat_map(|part| part.split(" and "))
-        .filter(|part| !is_order(part));
-    let parts: Vec<String> = parts.map(spaced).collect();
+    // The last word of each part of a title that is no order, if the part is short enough to be a name.
+    let parts = raw.split(['&', '/', ',', '+', ':']).flat_map(|part| part.split(" and "));
+    let lasts: Vec<String> = match is_order(raw) {
+        true => Vec::new(),
+        false => parts
+            .filter(|part| !is_order(part))
+            .filter_map(|part| last_word(&spaced(part), longest))
+            .collect(),
+    };
     phrases.iter().any(|phrase| {
-        let one_word = !phrase.contains(' ') && phrase.is_ascii();
-        if !one_word {
-            return has_phrase(text, phrase);
+        if phrase.contains(' ') || !phrase.is_ascii() {
+            has_phrase(text, phrase)
+        } else {
+            lasts.iter().any(|last| last == phrase)
         }
-        !tells_to_do
-            && parts.iter().any(|part| {
-                let mut words = part.split_whitespace();
-                let last = words.next_back();
-                last == Some(phrase) && words.count() < longest
-            })
     })
+}
+
+fn last_word(spaced: &str, longest: usize) -> Option<String> {
+    let mut words = spaced.split_whitespace();
+    let last = words.next_back()?;
+    (words.count() < longest).then(|| last.to_owned())
 }
 
 /// Removes what stands in brackets: `Scope (this epic)` → `Scope `.

@@ -32,6 +32,7 @@ pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &s
     let mut own: Vec<Option<Target>> = drafts.iter().map(|draft| issue_of(draft, repo)).collect();
     drop_repeated(&mut drafts, &mut own, master);
 
+    let context = context(&outline, &drafts);
     let naming = Naming::new(&drafts, &own, &outline, repo);
     let (dependencies, barriers) = order::read(&drafts, &own, &outline, &naming);
     let tasks: Vec<PlannedTask> =
@@ -39,7 +40,7 @@ pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &s
     let mut plan = Plan {
         is_master: !tasks.is_empty() || (declared.master && declared.native),
         criteria: criteria(&outline, &tasks),
-        context: context(&outline),
+        context,
         tasks,
         dependencies,
         barriers,
@@ -118,9 +119,17 @@ fn item_texts(list: &List, out: &mut Vec<String>) {
 }
 
 /// The prose of the issue: what stands before the work and in sections that describe.
-fn context(outline: &Outline) -> String {
+fn context(outline: &Outline, drafts: &[Draft]) -> String {
+    // A heading that is a task is that task's text, not the issue's.
+    let mut of_task = vec![false; outline.sections.len()];
+    let headings = drafts.iter().filter(|d| d.section > 0 && outline.sections[d.section].line == d.line);
+    headings.for_each(|draft| of_task[draft.section] = true);
     let mut out = String::new();
-    for section in &outline.sections {
+    for (index, section) in outline.sections.iter().enumerate() {
+        of_task[index] |= of_task[section.parent];
+        if of_task[index] {
+            continue;
+        }
         let describes = section.parent == 0
             && matches!(section.kind, Kind::Plain | Kind::Prose | Kind::Requirements)
             || section.kind == Kind::Prose;

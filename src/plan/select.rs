@@ -41,7 +41,7 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
 
 /// The tasks of the issue, in the order of the text.
 pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, declared: bool) -> Vec<Draft> {
-    let select = Select { outline, reader, declared };
+    let select = Select::new(outline, reader, declared);
     let is_bug = outline.sections.iter().any(|section| {
         has_any(
             &spaced(&section.title),
@@ -86,29 +86,21 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, declar
         place.links && (place.items > 1 || declared) && matches!(place.kind, Kind::Plain | Kind::Prose)
     };
     let listed = |place: &Place| work(place) || links(place);
-    [
-        select.waves(),
-        select.lists(listed),
-        select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose)),
-        select.tables(),
-        select.inline_children(),
-        if declared { select.lists(|place| place.kind == Kind::Plain && place.numbered) } else { Vec::new() },
-        if declared {
-            select.lists(|place| place.kind == Kind::Plain && !place.metadata)
-        } else {
-            Vec::new()
-        },
-        if declared { select.lists(|place| place.kind == Kind::Deliverables) } else { Vec::new() },
-        if declared {
-            select.lists(|place| place.kind == Kind::Scope && place.mentions_issues)
-        } else {
-            Vec::new()
-        },
-        select.arrows(),
-    ]
-    .into_iter()
-    .find(|found| !found.is_empty())
-    .unwrap_or_default()
+    let in_an_epic =
+        |wanted: &dyn Fn(&Place) -> bool| if declared { select.lists(wanted) } else { Vec::new() };
+    let rules: [&dyn Fn() -> Vec<Draft>; 10] = [
+        &|| select.waves(),
+        &|| select.lists(listed),
+        &|| select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose)),
+        &|| select.tables(),
+        &|| select.inline_children(),
+        &|| in_an_epic(&|place| place.kind == Kind::Plain && place.numbered),
+        &|| in_an_epic(&|place| place.kind == Kind::Plain && !place.metadata),
+        &|| in_an_epic(&|place| place.kind == Kind::Deliverables),
+        &|| in_an_epic(&|place| place.kind == Kind::Scope && place.mentions_issues),
+        &|| select.arrows(),
+    ];
+    rules.iter().map(|rule| rule()).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 /// What a rule may ask about a list.
@@ -132,25 +124,21 @@ struct Select<'a> {
     outline: &'a Outline,
     reader: &'a Reader<'a>,
     declared: bool,
+    /// Every list of the issue, judged once.
+    places: Vec<(&'a List, Place)>,
 }
 
-impl Select<'_> {
-    fn place(&self, section: usize, list: &List) -> Place {
-        let items = &list.items;
-        let count = |test: &dyn Fn(&str) -> bool| items.iter().filter(|item| test(&item.title)).count();
-        Place {
-            section,
-            kind: self.outline.sections[section].kind,
-            items: items.len(),
-            marked: self.reader.has_status(list),
-            links: self.reader.all_links(list),
-            urls: items.len() > 1
-                && items.iter().all(|item| item.title.trim_start_matches('<').starts_with("http")),
-            numbered: list.number.is_some() && items.len() > 1,
-            metadata: count(&|title| is_metadata(title)) * 2 > items.len(),
-            mentions_issues: count(&|title| !links::find(title, self.reader.home).is_empty()) * 2
-                > items.len(),
-        }
+impl<'a> Select<'a> {
+    fn new(outline: &'a Outline, reader: &'a Reader<'a>, declared: bool) -> Self {
+        let lists = outline.sections.iter().enumerate().flat_map(|(index, section)| {
+            let lists = section.content.iter().filter_map(|content| match content {
+                Content::List(list) => Some(list),
+                Content::Text(_) | Content::Table(_) => None,
+            });
+            lists.map(move |list| (index, list))
+        });
+        let places = lists.map(|(index, list)| (list, place(outline, reader, index, list))).collect();
+        Self { outline, reader, declared, places }
     }
 
     fn any(&self, wanted: impl Fn(&Place) -> bool) -> bool {
@@ -160,14 +148,8 @@ impl Select<'_> {
     /// The tasks of all lists that a rule wants.
     fn lists(&self, wanted: impl Fn(&Place) -> bool) -> Vec<Draft> {
         let mut out = Vec::new();
-        for (index, section) in self.outline.sections.iter().enumerate() {
-            for content in &section.content {
-                let Content::List(list) = content else { continue };
-                let place = self.place(index, list);
-                if wanted(&place) {
-                    self.reader.tasks(list, index, place.marked, &mut out);
-                }
-            }
+        for (list, place) in self.places.iter().filter(|(_, place)| wanted(place)) {
+            self.reader.tasks(list, place.section, place.marked, &mut out);
         }
         out
     }
@@ -280,7 +262,7 @@ impl Select<'_> {
                 let found = links::find(line, self.reader.home);
                 let arrows = found
                     .windows(2)
-                    .any(|pair| super::order::is_arrow(&line[pair[0].range.end..pair[1].range.start]));
+                    .any(|pair| super::cue::is_arrow(&line[pair[0].range.end..pair[1].range.start]));
                 if !arrows {
                     continue;
                 }
@@ -291,6 +273,23 @@ impl Select<'_> {
             }
         }
         out
+    }
+}
+
+fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List) -> Place {
+    let items = &list.items;
+    let count = |test: &dyn Fn(&str) -> bool| items.iter().filter(|item| test(&item.title)).count();
+    Place {
+        section,
+        kind: outline.sections[section].kind,
+        items: items.len(),
+        marked: reader.has_status(list),
+        links: reader.all_links(list),
+        urls: items.len() > 1
+            && items.iter().all(|item| item.title.trim_start_matches('<').starts_with("http")),
+        numbered: list.number.is_some() && items.len() > 1,
+        metadata: count(&|title| is_metadata(title)) * 2 > items.len(),
+        mentions_issues: count(&|title| !links::find(title, reader.home).is_empty()) * 2 > items.len(),
     }
 }
 

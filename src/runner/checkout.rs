@@ -4,21 +4,25 @@ use super::attempt::Attempt;
 use super::halt::{Halt, Staged, sentence};
 use crate::clock;
 use crate::dispatch::until_answered;
-use crate::domain::FailureKind;
+use crate::domain::{FailureKind, Sha};
 use crate::workspace::{self, GitError, Identity, Mirror, PrepareError, Remote, UpdateError, Workspace};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often something that failed for want of a network is tried.
 pub(super) const TRIES: u32 = 4;
 
-/// One lock per repository, so that of several attempts that need the same commit only one fetches it.
+/// What this process has fetched, and one lock per repository, so that of several attempts that need the same commit only
+/// one fetches it.
 #[derive(Debug, Default)]
-pub(super) struct Fetching(Mutex<HashMap<u64, Arc<tokio::sync::Mutex<()>>>>);
+pub(super) struct Fetching(Mutex<HashMap<u64, Arc<tokio::sync::Mutex<Fetched>>>>);
+
+/// Branches with a commit that were seen to be in a repository's mirror.
+type Fetched = HashSet<(String, Sha)>;
 
 impl Fetching {
-    fn of(&self, repo: u64) -> Arc<tokio::sync::Mutex<()>> {
+    fn of(&self, repo: u64) -> Arc<tokio::sync::Mutex<Fetched>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(repo).or_default().clone()
     }
 }
@@ -34,18 +38,23 @@ impl Attempt {
             .map_err(|e| Halt::give_up(FailureKind::Unknown, sentence(&e)))
     }
 
-    /// The repository's mirror, with the attempt's base in it. Fetches only what is not there.
+    /// The repository's mirror, with the attempt's base branch and base commit in it: fetched once, not once per attempt.
     pub(super) async fn mirror(&self) -> Staged<Mirror> {
         self.held.stage("fetch");
         let repo = self.task.repo.id;
         let fetching = self.shared.fetching.of(repo);
-        let _one = self.held.unless_stopped(fetching.lock()).await?;
+        let mut fetched = self.held.unless_stopped(fetching.lock()).await?;
         let data_dir = &self.shared.options.data_dir;
         let opened = Mirror::open_or_create(self.shared.git.clone(), data_dir, repo);
         let mirror = self.held.unless_stopped(opened).await?.map_err(git_failed)?;
-        if !self.held.unless_stopped(mirror.has_commit(&self.task.base_sha)).await?.map_err(git_failed)? {
+        let base = (self.task.base.clone(), self.task.base_sha.clone());
+        // Somebody may have removed the mirror meanwhile.
+        let known = fetched.contains(&base)
+            && self.held.unless_stopped(mirror.has_commit(&base.1)).await?.map_err(git_failed)?;
+        if !known {
             self.log.event("fetches the repository");
             self.fetch(&mirror).await?;
+            fetched.insert(base);
         }
         Ok(mirror)
     }
@@ -75,13 +84,11 @@ impl Attempt {
     pub(super) async fn check_out(&self, mirror: &Mirror) -> Staged<Workspace> {
         self.held.stage("checkout");
         let author = identity(&self.task.author);
-        let (branch, base) = (&self.task.branch, &self.task.base_sha);
-        let prepared = workspace::prepare(mirror, self.paths.clone(), branch, base, &author);
+        let (on, branch, base) = (&self.task.base, &self.task.branch, &self.task.base_sha);
+        let prepared = workspace::prepare(mirror, self.paths.clone(), on, branch, base, &author);
         self.held.unless_stopped(prepared).await?.map_err(|error| match error {
             PrepareError::Git(error) => git_failed(error),
-            error @ (PrepareError::Exists(_) | PrepareError::MissingBase(_)) => {
-                Halt::retry(error.kind(), sentence(&error))
-            }
+            error => Halt::retry(error.kind(), sentence(&error)),
         })
     }
 }
@@ -92,7 +99,7 @@ fn update_failed(error: &UpdateError) -> Halt {
 }
 
 fn git_failed(error: GitError) -> Halt {
-    Halt::retry(FailureKind::Unknown, sentence(&error))
+    Halt::retry(error.kind(), sentence(&error))
 }
 
 /// Reads `name <email>`.

@@ -2,14 +2,16 @@
 
 mod architecture;
 mod egress;
+mod github;
 mod plan;
 mod sandbox;
+mod scenarios;
+mod simulator;
 mod status_file;
-mod workspace;
-
-mod github;
 mod store;
+mod support;
 mod webhook;
+mod workspace;
 mod simulator;
 mod support;
 mod deploy_files;

@@ -6,7 +6,7 @@ mod slow;
 use divisi::clock;
 use divisi::domain::DeliveryId;
 use divisi::github::AppInfo;
-use divisi::github::event::{Event, Kind, Routed, route};
+use divisi::github::event::{Event, Kind, Malformed, Routed, route};
 use divisi::server::{AllowList, Limits};
 use harness::{Answer, Hook, OLD_SECRET, Receiver, SECRET, labeled, sign};
 use serde_json::Value;
@@ -271,8 +271,60 @@ async fn what_bots_and_other_hooks_send_is_not_stored() {
         let routed = route("issue_comment", &serde_json::to_vec(&value).unwrap());
         assert_eq!(matches!(routed, Routed::Handled(_)), expected, "{body:?}");
     }
+    assert!(!stored("issue_comment", |v| {
+        v["action"] = "created".into();
+        v["comment"] = serde_json::json!({ "id": 5, "body": "/orchestrate" });
+        v["sender"]["type"] = "Bot".into();
+    }));
     let own = example("issue_comment", "created.by-own-bot.derived.json");
     assert!(matches!(route("issue_comment", &own), Routed::Ignored(_)));
+}
+
+#[test]
+fn stored_payloads_become_events_of_our_own() {
+    let me = AppInfo { id: 7, slug: "divisi".to_owned() };
+    let read = |event: &str, value: &Value| {
+        Event::read(DeliveryId::new("d"), event, &serde_json::to_vec(value).unwrap(), &me)
+    };
+    let mut value: Value = serde_json::from_slice(&labeled("- [ ] one\r\n- [ ] two")).unwrap();
+    value["issue"]["pull_request"] = serde_json::json!({ "url": "x" });
+    let event = read("issues", &value).unwrap();
+    assert_eq!(
+        (event.repo.full_name().as_str(), event.repo.default_branch.as_str()),
+        ("acme/widgets", "main")
+    );
+    assert_eq!(
+        (event.sender.login.as_str(), event.sender.is_bot, event.sender.is_own_app),
+        ("mona", false, false)
+    );
+    let Kind::Labeled { issue, .. } = event.kind else { panic!() };
+    assert_eq!((issue.number, issue.id, issue.open, issue.is_pull_request), (12, 7_000_000_001, true, true));
+    assert_eq!(issue.body, "- [ ] one\n- [ ] two");
+
+    // A person who comments through the App is still not the one whose comments count.
+    value["action"] = "created".into();
+    value["comment"] = serde_json::json!({ "id": 5, "body": "/orchestrate --retry\r\n",
+        "performed_via_github_app": { "id": 7 } });
+    let event = read("issue_comment", &value).unwrap();
+    assert!(event.sender.is_own_app && !event.sender.is_bot);
+    assert_eq!(event.trigger().as_deref(), Some("comment:5"));
+    assert!(
+        matches!(event.kind, Kind::CommentCreated { comment_id: 5, body, .. } if body == "/orchestrate --retry\n")
+    );
+
+    value["action"] = "closed".into();
+    value["sender"]["login"] = "divisi[bot]".into();
+    let event = read("issues", &value).unwrap();
+    assert!(event.sender.is_own_app && event.trigger().is_none());
+    assert!(matches!(event.kind, Kind::IssueClosed(_)));
+
+    let merged: Value = serde_json::from_slice(&example("pull_request", "closed.json")).unwrap();
+    let Kind::PullClosed(pull) = read("pull_request", &merged).unwrap().kind else { panic!() };
+    assert_eq!(pull.merged, merged["pull_request"]["merged"].as_bool().unwrap());
+
+    value["issue"]["updated_at"] = 12.into();
+    assert!(matches!(read("issues", &value), Err(Malformed::Payload { .. })));
+    assert!(matches!(read("wishes", &value), Err(Malformed::NotRouted { .. })));
 }
 
 #[tokio::test]

@@ -14,7 +14,15 @@ pub(super) fn app(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 pub(super) fn installations(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let all: Vec<_> = call.world.installations.values().collect();
-    page::list(call, &all, |i| Ok(call.world.installation_json(i)))
+    page::list(call, &all, |installation| {
+        let mut body = call.world.installation_json(installation);
+        // This list's description asks for an account that is a user and an enterprise at once.
+        body["account"]["name"] = json!(installation.account);
+        body["account"]["slug"] = json!(installation.account);
+        body["account"]["created_at"] = body["created_at"].clone();
+        body["account"]["updated_at"] = body["updated_at"].clone();
+        Ok(body)
+    })
 }
 
 pub(super) fn installation(call: &mut Call<'_>) -> Result<Answer, Refusal> {

@@ -21,7 +21,8 @@ async fn check(first: &str, rules: &str, error: &str) {
     assert!(status.contains(&format!("\"error\":\"{error}: ")), "expected {error}: {status}");
     assert!(summary.contains("**Successful**: 2\n**Failed**: 1"), "{summary}");
     world.github.read(|w| {
-        let follow_ups = w.issues(REPO).into_iter().filter(|i| i.labels.iter().any(|l| l == "follow-up")).count();
+        let follow_ups =
+            w.issues(REPO).into_iter().filter(|i| i.labels.iter().any(|l| l == "follow-up")).count();
         assert_eq!((follow_ups, w.pulls(REPO).len()), (1, 2));
     });
     world.end();
@@ -39,7 +40,12 @@ async fn a_hang_that_ignores_signals() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_output() {
-    check("yes 'flooding the log with a long line of text' | head -c 220000000; exit 0", "", "resource_error").await;
+    check(
+        "yes 'flooding the log with a long line of text' | head -c 220000000; exit 0",
+        "",
+        "resource_error",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,7 +55,12 @@ async fn a_deleted_repository() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn protected_paths() {
-    check("mkdir -p .github/workflows; echo 'on: push' > .github/workflows/ci.yml; exit 0", "", "policy_violation").await;
+    check(
+        "mkdir -p .github/workflows; echo 'on: push' > .github/workflows/ci.yml; exit 0",
+        "",
+        "policy_violation",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

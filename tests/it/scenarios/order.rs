@@ -16,7 +16,11 @@ async fn the_later_task_stands_on_the_earlier_ones_commit() {
         let pulls = w.pulls(REPO);
         assert_eq!(pulls.len(), 3);
         let of = |n: u64| {
-            let pull = pulls.iter().find(|p| p.body.as_ref().is_some_and(|b| b.contains(&format!("Closes #{}", children[n as usize].number))));
+            let pull = pulls.iter().find(|p| {
+                p.body
+                    .as_ref()
+                    .is_some_and(|b| b.contains(&format!("Closes #{}", children[n as usize].number)))
+            });
             pull.and_then(|p| p.pull.clone()).expect("a pull request")
         };
         assert_eq!(of(1).base, of(0).head, "the later pull request goes to the earlier branch");

@@ -60,7 +60,10 @@ async fn an_empty_repository_and_a_missing_base_are_explained() {
 async fn linked_issues_are_taken_over() {
     let world = World::new(Setup::default()).await;
     let linked = world.open("Make the header blue", "With #00f.");
-    let master = world.trigger("Epic: looks", &format!("## Tasks\n\n- [ ] #{linked}\n- [ ] Make the footer green\n- [x] Done already\n"));
+    let master = world.trigger(
+        "Epic: looks",
+        &format!("## Tasks\n\n- [ ] #{linked}\n- [ ] Make the footer green\n- [x] Done already\n"),
+    );
     world.until_ended(1).await;
     world.github.read(|w| {
         let children: Vec<u64> = w.sub_issues(REPO, master).iter().map(|i| i.number).collect();

@@ -21,7 +21,10 @@ async fn a_retry_reopens_the_same_run_and_edits_what_was_said() {
     assert!(world.summary(master).contains("**Failed**: 2"));
     let (child, follow_up) = world.github.read(|w| {
         let children = w.sub_issues(REPO, master);
-        let follow = w.issues(REPO).into_iter().find(|i| i.title.contains("Task number 3") && i.labels.iter().any(|l| l == "follow-up"));
+        let follow = w
+            .issues(REPO)
+            .into_iter()
+            .find(|i| i.title.contains("Task number 3") && i.labels.iter().any(|l| l == "follow-up"));
         (children[1].number, follow.map(|i| i.number).expect("a follow-up"))
     });
     world.say(child, "/orchestrate --retry");
@@ -30,11 +33,18 @@ async fn a_retry_reopens_the_same_run_and_edits_what_was_said() {
     world.say(follow_up, "/orchestrate --retry");
     world.until_ended(3).await;
     let summary = world.summary(master);
-    assert!(summary.contains("**Successful**: 5\n**Failed**: 0") && !summary.contains("### Failed"), "{summary}");
-    world.until("follow-ups are closed", |w| {
-        w.issues(REPO).iter().filter(|i| i.labels.iter().any(|l| l == "follow-up")).all(|i| i.state == IssueState::Closed)
-    })
-    .await;
+    assert!(
+        summary.contains("**Successful**: 5\n**Failed**: 0") && !summary.contains("### Failed"),
+        "{summary}"
+    );
+    world
+        .until("follow-ups are closed", |w| {
+            w.issues(REPO)
+                .iter()
+                .filter(|i| i.labels.iter().any(|l| l == "follow-up"))
+                .all(|i| i.state == IssueState::Closed)
+        })
+        .await;
     world.github.read(|w| {
         assert_eq!(w.issues(REPO).len(), 1 + 5 + 2);
         assert_eq!(w.pulls(REPO).len(), 5);
@@ -77,13 +87,18 @@ async fn max_retries_repeats_a_failed_attempt_without_being_asked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_failure_edits_the_follow_up() {
-    let world = World::new(Setup { agent: format!("[ $AGENT_ID = agent-1 ] && exit 1\n{WORKS}"), ..Setup::default() }).await;
+    let world = World::new(Setup {
+        agent: format!("[ $AGENT_ID = agent-1 ] && exit 1\n{WORKS}"),
+        ..Setup::default()
+    })
+    .await;
     let master = world.trigger("Epic: the list", &tasks(2));
     world.until_ended(1).await;
     world.say(master, "/orchestrate --retry");
     world.until_ended(2).await;
     world.github.read(|w| {
-        let follow_ups = w.issues(REPO).into_iter().filter(|i| i.labels.iter().any(|l| l == "follow-up")).count();
+        let follow_ups =
+            w.issues(REPO).into_iter().filter(|i| i.labels.iter().any(|l| l == "follow-up")).count();
         assert_eq!(follow_ups, 1);
     });
     world.end();

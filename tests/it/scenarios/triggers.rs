@@ -77,7 +77,12 @@ async fn a_second_run_lists_what_is_in_review_and_reuses_sub_issues() {
     world.github.read(|w| {
         assert_eq!(w.sub_issues(REPO, master).len(), 3, "no second sub-issue for the same task");
         assert_eq!(w.pulls(REPO).len(), 3);
-        let last = w.pulls(REPO).into_iter().max_by_key(|p| p.number).and_then(|p| p.pull.clone()).expect("a pull request");
+        let last = w
+            .pulls(REPO)
+            .into_iter()
+            .max_by_key(|p| p.number)
+            .and_then(|p| p.pull.clone())
+            .expect("a pull request");
         assert!(last.head.starts_with(&format!("divisi/{master}.2/")), "{}", last.head);
     });
     world.end();

@@ -18,7 +18,8 @@ async fn five_tasks_become_four_pull_requests_and_a_follow_up() {
     world.until_ended(1).await;
     let took = before.elapsed();
 
-    let calls = world.github.read(|w| w.calls().iter().filter(|c| c.token == TokenKind::Installation).count());
+    let calls =
+        world.github.read(|w| w.calls().iter().filter(|c| c.token == TokenKind::Installation).count());
     println!("calls until the summary and the rocket: {calls}; {took:?}");
     assert!(calls <= 30, "{calls} calls");
 
@@ -28,23 +29,40 @@ async fn five_tasks_become_four_pull_requests_and_a_follow_up() {
         for (i, child) in children.iter().enumerate() {
             assert_eq!(child.title, format!("[Master #{master}] Task number {} of the list", i + 1));
             assert_eq!(child.labels, ["parallel-orchestration", "sub-issue"]);
-            assert!(child.body.as_ref().is_some_and(|b| b.contains(&format!("#{master}")) && b.contains("it works")));
+            assert!(
+                child
+                    .body
+                    .as_ref()
+                    .is_some_and(|b| b.contains(&format!("#{master}")) && b.contains("it works"))
+            );
         }
         let pulls = w.pulls(REPO);
         assert_eq!(pulls.len(), 4);
         for issue in pulls {
             let pull = issue.pull.as_ref().expect("a pull request");
-            let child = children.iter().find(|c| issue.body.as_ref().is_some_and(|b| b.contains(&format!("Closes #{}", c.number))));
+            let child = children
+                .iter()
+                .find(|c| issue.body.as_ref().is_some_and(|b| b.contains(&format!("Closes #{}", c.number))));
             assert!(child.is_some(), "{:?}", issue.body);
             assert!(pull.draft && pull.base == "main", "{pull:?}");
             assert!(pull.head.starts_with(&format!("divisi/{master}/")), "{}", pull.head);
         }
-        let follow_ups: Vec<_> = w.issues(REPO).into_iter().filter(|i| i.labels.iter().any(|l| l == "follow-up")).collect();
+        let follow_ups: Vec<_> =
+            w.issues(REPO).into_iter().filter(|i| i.labels.iter().any(|l| l == "follow-up")).collect();
         assert_eq!(follow_ups.len(), 1);
-        assert!(follow_ups[0].body.as_ref().is_some_and(|b| b.contains("boom") && b.contains("/orchestrate --retry")));
+        assert!(
+            follow_ups[0]
+                .body
+                .as_ref()
+                .is_some_and(|b| b.contains("boom") && b.contains("/orchestrate --retry"))
+        );
         let comments = said(w, master);
         assert_eq!(comments.len(), 2, "progress and summary: {comments:#?}");
-        assert_eq!(w.tokens().iter().filter(|t| t.is_live(w.now()) && t.repositories.is_some()).count(), 0, "tokens are revoked");
+        assert_eq!(
+            w.tokens().iter().filter(|t| t.revoked_at.is_none() && t.repos.is_some()).count(),
+            0,
+            "tokens are revoked"
+        );
     });
     let summary = world.summary(master);
     let shape = format!(
@@ -72,18 +90,24 @@ fn public_files(world: &World, master: u64, calls: usize) {
     let dir = world.run_dir();
     let parallel = dir.join(format!(".claude/runtime/parallel/{master}"));
     for n in 1..=5 {
-        let text = std::fs::read_to_string(parallel.join(format!("agent-{n}.status.json"))).expect("a status file");
+        let text =
+            std::fs::read_to_string(parallel.join(format!("agent-{n}.status.json"))).expect("a status file");
         let status: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(status["agent_id"], format!("agent-{n}"));
         assert_eq!(status["status"], if n == 5 { "failed" } else { "completed" });
         assert_eq!(status["pr_number"].is_null(), n == 5);
-        assert_eq!(status["error"].as_str().is_some_and(|e| e.starts_with("agent_error: ")), n == 5, "{status}");
+        assert_eq!(
+            status["error"].as_str().is_some_and(|e| e.starts_with("agent_error: ")),
+            n == 5,
+            "{status}"
+        );
         let keys = ["agent_id", "sub_issue", "status", "start_time", "pr_number", "completion_time", "error"];
         let at: Vec<usize> = keys.iter().filter_map(|k| text.find(&format!("\"{k}\":"))).collect();
         assert!(at.len() == 7 && at.is_sorted(), "{text}");
     }
     let metrics: Value =
-        serde_json::from_str(&std::fs::read_to_string(parallel.join("metrics.json")).expect("metrics")).expect("JSON");
+        serde_json::from_str(&std::fs::read_to_string(parallel.join("metrics.json")).expect("metrics"))
+            .expect("JSON");
     assert_eq!(metrics["successful_agents"], 4);
     assert_eq!(metrics["failed_agents"], 1);
     assert_eq!(metrics["prs_created"].as_array().map(Vec::len), Some(4));

@@ -54,7 +54,9 @@ async fn a_token_is_scoped_to_repositories_and_permissions() {
     assert_eq!(minted["repositories"][0]["full_name"], "acme/other");
     assert_eq!(minted["permissions"], json!({"contents": "write", "metadata": "read"}));
     let token = minted["token"].as_str().unwrap();
-    assert!(token.starts_with("ghs_1234567_") && token.len() > 255 && token.contains('.') && token.contains('-'));
+    assert!(
+        token.starts_with("ghs_1234567_") && token.len() > 255 && token.contains('.') && token.contains('-')
+    );
     bench.get(token, "/repos/acme/other").await.expect(200);
     bench.get(token, DEMO).await.refused(404);
     let refused = bench.get(token, "/repos/acme/other/issues").await;
@@ -64,7 +66,8 @@ async fn a_token_is_scoped_to_repositories_and_permissions() {
     assert_eq!((&listed["total_count"], &listed["repositories"][0]["id"]), (&json!(1), &json!(other)));
     bench.sim.read(|world| assert_eq!(world.tokens()[0].asked, asked));
 
-    let by_name = bench.mint(json!({"repositories": ["demo"], "permissions": {"issues": "read"}})).await.expect(201);
+    let by_name =
+        bench.mint(json!({"repositories": ["demo"], "permissions": {"issues": "read"}})).await.expect(201);
     let token = by_name["token"].as_str().unwrap();
     bench.get(token, &format!("{DEMO}/issues")).await.expect(200);
     bench.call(token, "POST", &format!("{DEMO}/issues"), json!({"title": "x"})).await.refused(403);

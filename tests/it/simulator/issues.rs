@@ -43,7 +43,12 @@ async fn too_long_and_missing_texts_are_refused() {
     let issues = format!("{DEMO}/issues");
     let post = async |body: Value| bench.call(&token, "POST", &issues, body).await;
     post(json!({"title": "ü".repeat(256), "body": "ü".repeat(65_536)})).await.expect(201);
-    assert!(post(json!({"title": "t".repeat(257)})).await.refused(422).contains("title is too long (maximum is 256"));
+    assert!(
+        post(json!({"title": "t".repeat(257)}))
+            .await
+            .refused(422)
+            .contains("title is too long (maximum is 256")
+    );
     let long = post(json!({"title": "t", "body": "b".repeat(65_537)})).await.refused(422);
     assert!(long.contains("body is too long (maximum is 65536 characters)"));
     let label = post(json!({"title": "t", "labels": ["l".repeat(51)]})).await.refused(422);
@@ -72,7 +77,8 @@ async fn labels_are_made_put_on_taken_off_and_set() {
     let names = |body: Value| -> Vec<String> {
         body.as_array().unwrap().iter().map(|l| l["name"].as_str().unwrap().to_owned()).collect()
     };
-    let put = bench.call(&token, "POST", &labels, json!({"labels": ["bug", "good first/one"]})).await.expect(200);
+    let put =
+        bench.call(&token, "POST", &labels, json!({"labels": ["bug", "good first/one"]})).await.expect(200);
     assert_eq!(names(put), ["bug", "good first/one"]);
     bench.call(&token, "POST", &labels, json!({"labels": ["BUG"]})).await.expect(200);
     let gone = bench.call(&token, "DELETE", &format!("{labels}/good%20first%2Fone"), Value::Null).await;
@@ -87,7 +93,13 @@ async fn labels_are_made_put_on_taken_off_and_set() {
     let made = bench.call(&token, "POST", &of_repo, new.clone()).await.expect(201);
     assert_eq!(made["color"], "d93f0b");
     assert!(bench.call(&token, "POST", &of_repo, new).await.refused(422).contains("already_exists"));
-    assert!(bench.call(&token, "POST", &of_repo, json!({"name": "l".repeat(51)})).await.refused(422).contains("too long"));
+    assert!(
+        bench
+            .call(&token, "POST", &of_repo, json!({"name": "l".repeat(51)}))
+            .await
+            .refused(422)
+            .contains("too long")
+    );
     assert_eq!(names(bench.get(&token, &of_repo).await.expect(200)).len(), 5);
     bench.get(&token, &format!("{of_repo}/Needs-Investigation")).await.expect(200);
     bench.get(&token, &format!("{of_repo}/nope")).await.refused(404);
@@ -132,7 +144,10 @@ async fn comments_are_written_edited_and_deleted() {
     bench.sim.open_issue(REPO, "alice", NewIssue::new("one", "")).unwrap();
     let comments = format!("{DEMO}/issues/1/comments");
     let made = bench.call(&token, "POST", &comments, json!({"body": "0/5"})).await.expect(201);
-    assert_eq!((&made["user"]["type"], &made["performed_via_github_app"]["id"]), (&json!("Bot"), &json!(1_234_567)));
+    assert_eq!(
+        (&made["user"]["type"], &made["performed_via_github_app"]["id"]),
+        (&json!("Bot"), &json!(1_234_567))
+    );
     let one = format!("{DEMO}/issues/comments/{}", made["id"]);
     let edited = bench.call(&token, "PATCH", &one, json!({"body": "5/5"})).await.expect(200);
     assert_eq!(edited["body"], "5/5");
@@ -180,9 +195,8 @@ async fn people_need_a_role_and_waiting_sees_what_they_do() {
     assert_eq!(bench.sim.label_issue(REPO, "stranger", 1, "x").unwrap_err().status, 403);
     let waiting = bench.sim.clone();
     let seen = tokio::spawn(async move {
-        let closed = |w: &divisi::simulator::World| {
-            w.issue(REPO, 1).is_some_and(|i| i.state == IssueState::Closed)
-        };
+        let closed =
+            |w: &divisi::simulator::World| w.issue(REPO, 1).is_some_and(|i| i.state == IssueState::Closed);
         waiting.wait_until(closed, Duration::from_secs(10)).await
     });
     bench.sim.close_issue(REPO, "rob", 1).unwrap();

@@ -80,7 +80,13 @@ async fn dependencies_are_added_listed_and_removed() {
     bench.call(&token, "POST", &of_two, json!({"issue_id": ids[0]})).await.refused(422);
     bench.call(&token, "POST", &of_two, json!({"issue_id": 1})).await.refused(404);
     let of_one = format!("{DEMO}/issues/1/dependencies/blocked_by");
-    assert!(bench.call(&token, "POST", &of_one, json!({"issue_id": ids[1]})).await.refused(422).contains("circular"));
+    assert!(
+        bench
+            .call(&token, "POST", &of_one, json!({"issue_id": ids[1]}))
+            .await
+            .refused(422)
+            .contains("circular")
+    );
     bench.sim.add_blocked_by(REPO, "alice", 2, 3).unwrap();
     assert_eq!(bench.get(&token, &of_two).await.expect(200).as_array().unwrap().len(), 2);
     let waiting = bench.get(&token, &format!("{DEMO}/issues/1/dependencies/blocking")).await.expect(200);

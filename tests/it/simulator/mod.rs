@@ -80,7 +80,11 @@ impl Bench {
         options.observer = Some(schema.observer());
         change(&mut options);
         let sim = Simulator::start(options).await.unwrap();
-        let files = [("README.md", "# Demo\n"), ("src/lib.rs", "//! Demo.\n"), (".github/divisi.toml", "min_tasks = 2\n")];
+        let files = [
+            ("README.md", "# Demo\n"),
+            ("src/lib.rs", "//! Demo.\n"),
+            (".github/divisi.toml", "min_tasks = 2\n"),
+        ];
         sim.create_repo(REPO, "main", &RepoContent::files(&files)).unwrap();
         sim.add_user(REPO, "alice", Role::Admin).unwrap();
         let installation = sim.install_app("acme").unwrap();

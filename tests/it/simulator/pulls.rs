@@ -14,19 +14,29 @@ async fn a_pull_request_is_opened_once_for_a_branch_with_commits() {
     let token = bench.token().await;
     bench.sim.open_issue(REPO, "alice", NewIssue::new("one", "")).unwrap();
     let head = bench.sim.push_files(REPO, "alice", "divisi/1/1-x", "One", &[("new", Some("1\n"))]).unwrap();
-    let new = json!({"title": "Do it", "body": "Closes #1", "head": "divisi/1/1-x", "base": "main", "draft": true});
+    let new =
+        json!({"title": "Do it", "body": "Closes #1", "head": "divisi/1/1-x", "base": "main", "draft": true});
     let made = open(&bench, &token, new.clone()).await.expect(201);
-    assert_eq!((&made["number"], &made["draft"], &made["head"]["sha"]), (&json!(2), &json!(true), &json!(head)));
-    assert_eq!((&made["commits"], &made["changed_files"], &made["additions"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(
+        (&made["number"], &made["draft"], &made["head"]["sha"]),
+        (&json!(2), &json!(true), &json!(head))
+    );
+    assert_eq!(
+        (&made["commits"], &made["changed_files"], &made["additions"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
     assert_eq!((&made["mergeable"], &made["user"]["type"]), (&json!(true), &json!("Bot")));
     let again = open(&bench, &token, new).await.refused(422);
     assert!(again.contains("A pull request already exists for acme:divisi/1/1-x."), "{again}");
     let none = open(&bench, &token, json!({"title": "t", "head": "main", "base": "main"})).await.refused(422);
     assert!(none.contains("No commits between main and main"), "{none}");
-    let missing = open(&bench, &token, json!({"title": "t", "head": "nope", "base": "main"})).await.refused(422);
+    let missing =
+        open(&bench, &token, json!({"title": "t", "head": "nope", "base": "main"})).await.refused(422);
     assert!(missing.contains("head") && missing.contains("invalid"), "{missing}");
     open(&bench, &token, json!({"title": "t", "head": "divisi/1/1-x", "base": "nope"})).await.refused(422);
-    open(&bench, &token, json!({"title": "t".repeat(257), "head": "acme:divisi/1/1-x", "base": "main"})).await.refused(422);
+    open(&bench, &token, json!({"title": "t".repeat(257), "head": "acme:divisi/1/1-x", "base": "main"}))
+        .await
+        .refused(422);
 
     // Issues and pull requests share numbers; lists of issues hold both.
     let all = bench.get(&token, &format!("{DEMO}/issues")).await.expect(200);
@@ -42,9 +52,13 @@ async fn a_pull_request_is_opened_once_for_a_branch_with_commits() {
     assert_eq!(count("state=closed").await, 0);
     let files = bench.get(&token, &format!("{DEMO}/pulls/2/files")).await.expect(200);
     assert_eq!(files[0]["filename"], "new");
-    let edited = bench.call(&token, "PATCH", &format!("{DEMO}/pulls/2"), json!({"title": "New", "state": "closed"})).await;
+    let edited = bench
+        .call(&token, "PATCH", &format!("{DEMO}/pulls/2"), json!({"title": "New", "state": "closed"}))
+        .await;
     assert_eq!(edited.expect(200)["state"], "closed");
-    let comment = bench.call(&token, "POST", &format!("{DEMO}/issues/2/comments"), json!({"body": "on a pull request"})).await;
+    let comment = bench
+        .call(&token, "POST", &format!("{DEMO}/issues/2/comments"), json!({"body": "on a pull request"}))
+        .await;
     comment.expect(201);
 }
 
@@ -120,7 +134,14 @@ async fn check_runs_are_made_changed_and_listed() {
     let made = bench.call(&token, "POST", &runs, new).await.expect(201);
     assert_eq!(made["pull_requests"][0]["number"], 1);
     let one = format!("{runs}/{}", made["id"]);
-    assert!(bench.call(&token, "PATCH", &one, json!({"status": "completed"})).await.refused(422).contains("conclusion"));
+    assert!(
+        bench
+            .call(&token, "PATCH", &one, json!({"status": "completed"}))
+            .await
+            .refused(422)
+            .contains("conclusion")
+    );
+    assert_eq!(bench.schema.take().len(), 1, "which the description says too");
     let done = bench.call(&token, "PATCH", &one, json!({"conclusion": "success"})).await.expect(200);
     assert_eq!((&done["status"], &done["external_id"]), (&json!("completed"), &json!("run-1")));
     let listed = bench.get(&token, &format!("{DEMO}/commits/{head}/check-runs")).await.expect(200);

@@ -81,14 +81,23 @@ async fn changes_are_told_in_order_signed_and_with_the_installation() {
     .await;
     let token = bench.token().await;
     bench.sim.add_user(REPO, "wes", Role::Write).unwrap();
-    bench.sim.open_issue(REPO, "alice", NewIssue::new("one", "text").labels(&["a", "parallel-orchestration"])).unwrap();
+    bench
+        .sim
+        .open_issue(REPO, "alice", NewIssue::new("one", "text").labels(&["a", "parallel-orchestration"]))
+        .unwrap();
     bench.sim.unlabel_issue(REPO, "alice", 1, "a").unwrap();
     bench.sim.edit_issue(REPO, "alice", 1, None, Some("new")).unwrap();
     let comment = bench.sim.comment(REPO, "wes", 1, "/orchestrate").unwrap();
     bench.sim.edit_comment("wes", comment, "/orchestrate --help").unwrap();
     bench.sim.delete_comment("alice", comment).unwrap();
-    let made = bench.call(&token, "POST", &format!("{DEMO}/issues"), json!({"title": "sub", "labels": ["sub-issue"]})).await.expect(201);
-    bench.call(&token, "POST", &format!("{DEMO}/issues/1/sub_issues"), json!({"sub_issue_id": made["id"]})).await.expect(201);
+    let made = bench
+        .call(&token, "POST", &format!("{DEMO}/issues"), json!({"title": "sub", "labels": ["sub-issue"]}))
+        .await
+        .expect(201);
+    bench
+        .call(&token, "POST", &format!("{DEMO}/issues/1/sub_issues"), json!({"sub_issue_id": made["id"]}))
+        .await
+        .expect(201);
     bench.sim.add_blocked_by(REPO, "alice", 2, 1).unwrap();
     bench.sim.close_issue(REPO, "alice", 2).unwrap();
     bench.sim.reopen_issue(REPO, "alice", 2).unwrap();
@@ -128,9 +137,15 @@ async fn changes_are_told_in_order_signed_and_with_the_installation() {
     let labels: Vec<Value> = received[2..4].iter().map(|d| d.json()["label"]["name"].clone()).collect();
     assert_eq!(labels, ["a", "parallel-orchestration"]);
     assert_eq!(received[5].json()["changes"]["body"]["from"], "text");
-    assert_eq!((&received[6].json()["sender"]["login"], &received[6].json()["sender"]["type"]), (&json!("wes"), &json!("User")));
+    assert_eq!(
+        (&received[6].json()["sender"]["login"], &received[6].json()["sender"]["type"]),
+        (&json!("wes"), &json!("User"))
+    );
     // What the App does comes back to it.
-    assert_eq!((&received[9].json()["sender"]["login"], &received[9].json()["sender"]["type"]), (&json!("divisi[bot]"), &json!("Bot")));
+    assert_eq!(
+        (&received[9].json()["sender"]["login"], &received[9].json()["sender"]["type"]),
+        (&json!("divisi[bot]"), &json!("Bot"))
+    );
     let mut guids: Vec<&str> = received.iter().map(|d| d.header("x-github-delivery")).collect();
     guids.sort_unstable();
     guids.dedup();
@@ -147,7 +162,10 @@ async fn a_failed_delivery_is_recorded_and_sent_again_with_its_guid() {
     let jwt = bench.jwt();
     let listed = bench.get(&jwt, "/app/hook/deliveries").await.expect(200);
     let item = &listed[0];
-    assert_eq!((&item["event"], &item["action"], &item["status_code"]), (&json!("issues"), &json!("opened"), &json!(500)));
+    assert_eq!(
+        (&item["event"], &item["action"], &item["status_code"]),
+        (&json!("issues"), &json!("opened"), &json!(500))
+    );
     assert_eq!((&item["redelivery"], &item["installation_id"]), (&json!(false), &json!(bench.installation)));
     bench.sim.set_webhook_target(Some(&good));
     let one = format!("/app/hook/deliveries/{}", item["id"]);
@@ -156,7 +174,10 @@ async fn a_failed_delivery_is_recorded_and_sent_again_with_its_guid() {
     let sent = received.lock().unwrap().clone();
     assert_eq!((sent.len(), sent[0].header("x-github-delivery")), (1, item["guid"].as_str().unwrap()));
     let listed = bench.get(&jwt, "/app/hook/deliveries").await.expect(200);
-    assert_eq!((&listed[0]["guid"], &listed[0]["status"], &listed[0]["redelivery"]), (&item["guid"], &json!("OK"), &json!(true)));
+    assert_eq!(
+        (&listed[0]["guid"], &listed[0]["status"], &listed[0]["redelivery"]),
+        (&item["guid"], &json!("OK"), &json!(true))
+    );
     let full = bench.get(&jwt, &one).await.expect(200);
     assert_eq!(full["request"]["payload"], sent[0].json());
     assert_eq!(full["response"]["payload"], "ok");
@@ -179,9 +200,14 @@ async fn deliveries_are_listed_by_cursor_also_when_nothing_could_be_sent() {
         next = page.link("next");
         pages += 1;
         for item in page.expect(200).as_array().unwrap() {
-            assert_eq!((&item["status"], &item["status_code"]), (&json!("failed to connect to host"), &json!(0)));
+            assert_eq!(
+                (&item["status"], &item["status_code"]),
+                (&json!("failed to connect to host"), &json!(0))
+            );
             let full = bench.get(&jwt, &format!("/app/hook/deliveries/{}", item["id"])).await.expect(200);
-            titles.push(full["request"]["payload"]["issue"]["title"].as_str().unwrap_or("installation").to_owned());
+            titles.push(
+                full["request"]["payload"]["issue"]["title"].as_str().unwrap_or("installation").to_owned(),
+            );
         }
     }
     assert_eq!((pages, titles), (3, ["4", "3", "2", "1", "0", "installation"].map(str::to_owned).to_vec()));
@@ -229,7 +255,8 @@ async fn the_derived_examples_fit_the_description_and_so_is_it_read_right() {
             files += 1;
             if file.file_name().to_string_lossy().ends_with(".derived.json") {
                 derived += 1;
-                let found = crate::support::schema::check_webhook(&event.file_name().to_string_lossy(), &payload);
+                let found =
+                    crate::support::schema::check_webhook(&event.file_name().to_string_lossy(), &payload);
                 assert!(found.is_empty(), "{:?}: {found:?}", file.path());
             }
         }

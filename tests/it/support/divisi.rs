@@ -34,7 +34,10 @@ impl Divisi {
                 return this;
             }
             let ended = this.child.as_mut().and_then(|c| c.try_wait().ok().flatten());
-            assert!(ended.is_none() && Instant::now() < end, "divisi serve does not listen ({ended:?}):\n{log}");
+            assert!(
+                ended.is_none() && Instant::now() < end,
+                "divisi serve does not listen ({ended:?}):\n{log}"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }

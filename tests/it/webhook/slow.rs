@@ -2,7 +2,7 @@
 
 use super::harness::{Answer, Hook, Receiver, labeled};
 use divisi::clock;
-use divisi::server::{AllowList, Limits};
+use divisi::server::{AllowList, Limits, Peer, serve};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
@@ -244,4 +244,55 @@ async fn the_stop_lets_work_finish_and_ends_the_rest() {
     receiver.server.await.unwrap();
     assert!((0.9..3.0).contains(&since(start).as_secs_f64()), "{:?}", since(start));
     assert_eq!(Answer::read(&mut stuck).await.status, 0);
+}
+
+/// The most memory that this process ever had, in bytes.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_takes_no_more_memory_than_the_limit() {
+    // Measures the process: meaningful where each test has one of its own, as under nextest.
+    let receiver = Receiver::start().await;
+    let hook = Hook { signatures: vec![], ..Hook::new("issues", b"") };
+    let (mut read, mut write) = receiver.connect().await.into_split();
+    let head = format!("{}Transfer-Encoding: chunked\r\n\r\n", hook.head());
+    write.write_all(head.as_bytes()).await.unwrap();
+    let before = peak();
+    let sender = tokio::spawn(async move {
+        let chunk = [b"10000\r\n", vec![b' '; MIB / 16].as_slice(), b"\r\n"].concat();
+        while write.write_all(&chunk).await.is_ok() {}
+    });
+    let mut bytes = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut read, &mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"HTTP/1.1 413");
+    assert!(peak() - before < 30 * MIB, "{} MiB", (peak() - before) / MIB);
+    sender.abort();
+}
+
+#[tokio::test]
+async fn a_unix_socket_serves_the_same_and_knows_the_peer() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let who = |peer: axum::Extension<Peer>| async move { format!("{:?}", peer.0) };
+    let app = axum::Router::new().route("/who", axum::routing::get(who));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        serve(listener, app, Limits::default(), stopped).await;
+    });
+    let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    stream.write_all(b"GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+    let uid = rustix::process::geteuid().as_raw();
+    assert!(answer.ends_with(&format!("Unix {{ uid: Some({uid}) }}")), "{answer}");
+    drop(stop);
+    server.await.unwrap();
 }
