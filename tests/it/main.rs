@@ -1,6 +1,8 @@
 //! Integration tests: one binary, one module a subject.
 
 mod architecture;
+mod deploy_files;
+mod docs;
 mod egress;
 mod github;
 mod plan;
@@ -12,7 +14,3 @@ mod store;
 mod support;
 mod webhook;
 mod workspace;
-mod simulator;
-mod support;
-mod deploy_files;
-mod docs;
