@@ -382,10 +382,28 @@ fn the_app_hears_what_the_code_listens_to() {
         let ahead = EVENTS_AHEAD.iter().any(|(name, _)| name == event);
         assert!(is_used(event) != ahead, "`{event}` is either used or listed with a reason");
     }
-    for event in
-        ["label", "milestone", "star", "fork", "create", "delete", "merge_group", "release", "status"]
-    {
-        assert!(!is_used(event) || heard.contains(event), "`{event}` is used and not asked for");
+    let contract = [
+        "issues",
+        "issue_comment",
+        "pull_request",
+        "repository",
+        "sub_issues",
+        "push",
+        "check_run",
+        "workflow_run",
+    ];
+    for event in contract.into_iter().chain([
+        "label",
+        "milestone",
+        "star",
+        "fork",
+        "create",
+        "delete",
+        "merge_group",
+        "release",
+        "status",
+    ]) {
+        assert!(!is_used(event) || heard.contains(&event), "`{event}` is used and not asked for");
     }
 }
 
