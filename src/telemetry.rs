@@ -8,7 +8,6 @@ mod strip;
 
 pub use redact::{RedactStream, Redactor};
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::io::{self, Write};
 use std::sync::Arc;
 use tracing::Subscriber;
@@ -18,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// What is logged when nothing else is asked for: our own sentences, and of others only what is wrong.
 pub const DEFAULT_FILTER: &str = "warn,divisi=info";
 
-/// Why logs or metrics could not be set up.
+/// Why logs could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter is not of the form of `RUST_LOG`.
@@ -112,21 +111,24 @@ impl<W: Write> Drop for Line<W> {
     }
 }
 
-/// The metrics of this process.
+/// The metrics of this process, from the moment this is made.
 #[derive(Clone)]
-pub struct MetricsPage(PrometheusHandle);
+pub struct MetricsPage(metrics_exporter_prometheus::PrometheusHandle);
 
 impl MetricsPage {
     /// Starts collecting, once per process, and describes every metric of [`names`].
+    ///
+    /// # Errors
+    /// When something collects metrics already.
     pub fn install() -> Result<Self, TelemetryError> {
-        let handle =
-            PrometheusBuilder::new().install_recorder().map_err(|_| TelemetryError::Twice("metrics"))?;
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::Twice("metrics"))?;
         names::describe();
         Ok(Self(handle))
     }
 
-    /// The page in the Prometheus text format. Also tidies the histograms, so it costs what was recorded since
-    /// the last call.
+    /// The page in the Prometheus text format.
     pub fn render(&self) -> String {
         self.0.run_upkeep();
         self.0.render()
@@ -137,10 +139,10 @@ impl MetricsPage {
 pub mod names {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-    /// Webhook deliveries by `event` and `outcome` (`stored`, `ignored`, `repeated`, `refused`).
-    pub const DELIVERIES: &str = "divisi_deliveries_total";
+    /// Webhook deliveries by `event` and `outcome`.
+    pub const WEBHOOKS: &str = "divisi_webhooks_total";
     /// Seconds from the first byte of a delivery to its answer.
-    pub const DELIVERY_SECONDS: &str = "divisi_delivery_seconds";
+    pub const WEBHOOK_SECONDS: &str = "divisi_webhook_seconds";
     /// Stored deliveries that wait to be worked on.
     pub const INBOX_WAITING: &str = "divisi_inbox_waiting";
     /// Runs that ended, by `outcome`.
@@ -162,12 +164,12 @@ pub mod names {
     /// Leases that ended because their runner went away.
     pub const LEASES_LOST: &str = "divisi_leases_lost_total";
     /// Model cost in US dollars, by `agent`.
-    pub const COST_USD: &str = "divisi_cost_usd_total";
+    pub const COST_USD: &str = "divisi_cost_usd";
 
-    /// Tells the collector what each name means.
-    pub(super) fn describe() {
-        describe_counter!(DELIVERIES, "Webhook deliveries by event and outcome.");
-        describe_histogram!(DELIVERY_SECONDS, Unit::Seconds, "Time until a delivery is answered.");
+    /// Tells the collector, which must be installed by now, what each name means.
+    pub fn describe() {
+        describe_counter!(WEBHOOKS, "Webhook deliveries by event and outcome.");
+        describe_histogram!(WEBHOOK_SECONDS, Unit::Seconds, "Time until a delivery is answered.");
         describe_gauge!(INBOX_WAITING, "Stored deliveries that wait to be worked on.");
         describe_counter!(RUNS, "Runs that ended, by outcome.");
         describe_gauge!(RUNS_LIVE, "Runs that are alive.");

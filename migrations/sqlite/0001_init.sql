@@ -59,6 +59,8 @@ CREATE TABLE tasks (
     follow_up    INTEGER,
     agent        TEXT NOT NULL,
     size         TEXT NOT NULL CHECK (size IN ('S', 'M', 'L')),
+    -- 1: other tasks come first, so the whole run is looked at before it is handed out.
+    waits        INTEGER NOT NULL CHECK (waits IN (0, 1)),
     data         TEXT NOT NULL,
     PRIMARY KEY (run_id, number)
 ) STRICT;

@@ -43,6 +43,10 @@ pub struct Loaded {
 ///
 /// A file that was named must exist; a file with a mistake is an error, whatever the environment says.
 pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigError> {
+    layers(path)?.resolve()
+}
+
+fn layers(path: Option<&Path>) -> Result<Layers, ConfigError> {
     let named = path.map(Path::to_owned).or_else(|| host::variable(host::CONFIG).map(PathBuf::from));
     let must_exist = named.is_some();
     let path = named.unwrap_or_else(|| PathBuf::from(USUAL_FILE));
@@ -51,7 +55,7 @@ pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => None,
         Err(source) => return Err(ConfigError::Read { file: path, source }),
     };
-    Layers { file, environment: host::own_variables(), slots: default_slots() }.resolve()
+    Ok(Layers { file, environment: host::own_variables(), slots: default_slots() })
 }
 
 /// Checks one server file alone: its syntax, keys and values, not whether anything is missing.
@@ -59,29 +63,55 @@ pub fn check(name: &str, text: &str) -> Result<(), ConfigError> {
     read(name, text, SERVER).map(drop).map_err(|problems| ConfigError::invalid(Some((name, text)), problems))
 }
 
+/// The agents that the same file and environment configure, for commands that need no App.
+///
+/// # Errors
+/// As [`load`], but nothing is missing without `[github]`.
+pub fn load_agents(path: Option<&Path>) -> Result<BTreeMap<String, Agent>, ConfigError> {
+    layers(path)?.agents()
+}
+
 impl Layers {
     /// Puts the layers together.
     pub fn resolve(self) -> Result<Loaded, ConfigError> {
-        let file = self.file.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
-        let wrong = |problems| ConfigError::invalid(file, problems);
+        let (raw, entries, warnings) = self.merged()?;
+        let config = assemble(raw, &entries, self.slots).map_err(|problems| self.wrong(problems))?;
+        Ok(Loaded { config, warnings })
+    }
 
-        let mut entries = match file {
-            Some((name, text)) => read(name, text, SERVER).map_err(wrong)?,
+    /// The `[agents]` sections alone.
+    pub fn agents(self) -> Result<BTreeMap<String, Agent>, ConfigError> {
+        let (raw, entries, _) = self.merged()?;
+        let mut problems = Vec::new();
+        let agents = agents(raw.agents, &entries, &mut problems);
+        if problems.is_empty() { Ok(agents) } else { Err(self.wrong(problems)) }
+    }
+
+    fn file(&self) -> Option<(&str, &str)> {
+        self.file.as_ref().map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    fn wrong(&self, problems: Vec<Problem>) -> ConfigError {
+        ConfigError::invalid(self.file(), problems)
+    }
+
+    /// All values, and where each was given.
+    fn merged(&self) -> Result<(Raw, Vec<Entry>, Vec<Warning>), ConfigError> {
+        let mut entries = match self.file() {
+            Some((name, text)) => read(name, text, SERVER).map_err(|problems| self.wrong(problems))?,
             None => Vec::new(),
         };
         let from_file = entries.len();
         let (variables, warnings, problems) = read_environment(&self.environment);
         if !problems.is_empty() {
-            return Err(wrong(problems));
+            return Err(self.wrong(problems));
         }
         entries.extend(variables);
-
-        let raw = merge(file.map(|(_, text)| text), &entries[from_file..]).map_err(|error| {
+        let raw = merge(self.file().map(|(_, text)| text), &entries[from_file..]).map_err(|error| {
             // Each layer was checked alone, so this is a disagreement between them.
-            wrong(vec![missing("", &error.to_string())])
+            self.wrong(vec![missing("", &error.to_string())])
         })?;
-        let config = assemble(raw, &entries, self.slots).map_err(wrong)?;
-        Ok(Loaded { config, warnings })
+        Ok((raw, entries, warnings))
     }
 }
 

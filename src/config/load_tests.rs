@@ -170,6 +170,7 @@ fn no_secret_is_printed() {
         "{ENOUGH}[agents.claude]\nkey = \"canary-k\"\n[api]\ntokens = [\"read:canary-0123456789\"]\n"
     );
     let loaded = resolve(&file, &[]).unwrap();
+    assert_eq!(loaded.config.secrets(), ["canary-s", PEM, "canary-k", "canary-0123456789"]);
     let shown = format!("{loaded:?}");
     assert!(!shown.contains("canary") && !shown.contains("TUlJ"), "{shown}");
     let wrong =
@@ -177,4 +178,13 @@ fn no_secret_is_printed() {
     let report = format!("{:?}", miette::Report::new(wrong));
     assert!(!report.contains("canary"), "{report}");
     assert!(report.contains("agents.claude.keyy"), "{report}");
+}
+
+#[test]
+fn agents_alone_need_no_app() {
+    let layers = |file: &str| Layers { file: Some(("divisi.toml".into(), file.into())), ..Layers::default() };
+    let agents = layers("[agents.mine]\ncommand = [\"/bin/x\"]\n").agents().unwrap();
+    assert_eq!(agents.keys().collect::<Vec<_>>(), ["claude", "mine"]);
+    assert!(layers("[agents.mine]\nkey = \"k\"\n").agents().is_err());
+    assert!(layers("lsiten = 1\n").agents().is_err());
 }

@@ -6,7 +6,7 @@ use std::num::NonZero;
 const BYTES_PER_SLOT: u64 = 1_000_000_000;
 
 /// The smaller of the number of CPUs and free memory in GB, at least 1.
-pub(super) fn default_slots() -> u32 {
+pub fn default_slots() -> u32 {
     let cpus = std::thread::available_parallelism().map_or(1, NonZero::get);
     let free = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_memory(&text));
     slots(cpus, free)

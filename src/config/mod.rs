@@ -20,7 +20,8 @@ mod server;
 mod value;
 
 pub use environment::Warning;
-pub use load::{Layers, Loaded, check, load};
+pub use load::{Layers, Loaded, check, load, load_agents};
+pub use machine::default_slots;
 pub use problem::{ConfigError, Problem};
 pub use repository::{RepoFile, RepoFileError};
 pub use runner::{HandoverError, RunnerConfig};

@@ -143,8 +143,8 @@ pub(super) fn nearest_key(keys: &[Key], path: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::{REPOSITORY, SERVER};
     use super::*;
+    use crate::config::schema::{REPOSITORY, SERVER};
 
     fn mistakes(text: &str, keys: &[Key]) -> Vec<String> {
         read("divisi.toml", text, keys).unwrap_err().iter().map(Problem::to_string).collect()

@@ -2,7 +2,7 @@
 //!
 //! Which keys there are, their defaults and what they mean for people is in `schema.rs`.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -182,6 +182,14 @@ impl Default for Metrics {
 }
 
 impl Config {
+    /// Every secret in it, so that logs can be cleaned of them.
+    pub fn secrets(&self) -> Vec<&str> {
+        let keys = self.agents.values().filter_map(|a| a.key.as_ref());
+        let tokens = self.api.tokens.iter().map(|t| &t.token);
+        let own = self.github.webhook_secrets.iter().chain([&self.github.private_key]);
+        own.chain(keys).chain(tokens).map(|s| s.expose_secret()).collect()
+    }
+
     /// The defaults around a given App, data directory and number of slots, without reading any file or
     /// environment: for `demo`, `run` and tests, which make their own.
     pub fn new(data_dir: &Path, github: GitHub, slots: u32) -> Self {

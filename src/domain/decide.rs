@@ -90,7 +90,9 @@ impl Steps<'_> {
     fn sub_issues(&mut self) {
         for task in &self.snapshot.orchestration.tasks {
             if task.state == TaskState::Planned {
-                self.want(EffectKey::SubIssue(task.number), "1".to_owned());
+                // By round: a retry asks again for what GitHub refused in the round before.
+                let round = self.snapshot.orchestration.run.round;
+                self.want(EffectKey::SubIssue(task.number), round.to_string());
             }
         }
     }

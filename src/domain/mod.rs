@@ -24,3 +24,14 @@ pub use run::{IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Targe
 pub use task::{
     CommandRun, IssueRef, MAX_LOSSES, Progress, Published, Refusal, Size, Spent, Task, TaskEvent, TaskState,
 };
+
+#[cfg(test)]
+mod decide_tests;
+#[cfg(test)]
+mod executor_tests;
+#[cfg(test)]
+mod run_tests;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod task_tests;

@@ -179,6 +179,10 @@ impl Orchestration {
         match event {
             RunEvent::Task(number, event) => {
                 let at = self.index(*number)?;
+                if matches!(event, TaskEvent::Claimed { .. }) && !self.may_start(&self.tasks[at]) {
+                    let state = self.tasks[at].state.as_str();
+                    return Err(Refusal::Impossible { event: event.name(), state });
+                }
                 next.tasks[at] = self.tasks[at].apply(event, self.run.policy.max_retries, now)?;
                 let alive = next.tasks.iter().filter(|t| t.state == TaskState::Running).count() as u32;
                 next.run.usage.max_concurrent = next.run.usage.max_concurrent.max(alive);

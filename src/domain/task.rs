@@ -313,8 +313,8 @@ impl Task {
             }
             (S::Running, E::LeaseLost { epoch }) => {
                 self.fence(*epoch)?;
-                let seconds =
-                    self.started_at.map_or(0.0, |s| (now.as_millisecond() - s.as_millisecond()) as f64 / 1e3);
+                let ran = self.started_at.map_or(0, |s| now.as_millisecond() - s.as_millisecond());
+                let seconds = ran.max(0) as f64 / 1e3;
                 next.release(Spent { seconds, ..Spent::default() });
                 next.losses += 1;
                 let failure =

@@ -216,23 +216,17 @@ pub fn route(event: &str, body: &[u8]) -> Routed {
     let action = head.action.as_deref().unwrap_or_default();
     let from_bot = head.sender.and_then(|s| s.kind).as_deref() == Some("Bot");
     let ignored = match (event, action) {
-        ("issues", "labeled") => {
-            // GitHub compares label names without case.
-            let ours = |l: Label| l.name.eq_ignore_ascii_case(TRIGGER_LABEL);
-            if !head.label.is_some_and(ours) {
-                Some("other label")
-            } else {
+        // GitHub compares label names without case.
+        ("issues", "labeled") => match head.label {
+            Some(label) if label.name.eq_ignore_ascii_case(TRIGGER_LABEL) => {
                 from_bot.then_some("labeled by a bot")
             }
-        }
-        ("issue_comment", "created") => {
-            let body = head.comment.and_then(|c| c.body);
-            if !body.is_some_and(|body| command::parse(&body).is_some()) {
-                Some("comment without command")
-            } else {
-                from_bot.then_some("comment of a bot")
-            }
-        }
+            _ => Some("other label"),
+        },
+        ("issue_comment", "created") => match head.comment.and_then(|c| c.body) {
+            Some(body) if command::parse(&body).is_some() => from_bot.then_some("comment of a bot"),
+            _ => Some("comment without command"),
+        },
         ("issues", "closed" | "reopened" | "deleted" | "transferred")
         | ("pull_request", "closed" | "reopened")
         | ("repository", "renamed" | "transferred") => None,

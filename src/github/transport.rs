@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 
+/// The metric's name; what it means is told where it is collected.
+const REQUESTS: &str = "divisi_github_requests_total";
 /// Larger answers are refused: the largest that we ask for (300 changed files with patches) stays far below.
 const MAX_ANSWER: usize = 32 << 20;
 /// What to wait when GitHub limits without saying how long (its documentation: at least a minute).
@@ -44,10 +46,10 @@ impl Transport {
     /// Needs a running Tokio runtime (octocrab keeps a task for its buffer).
     pub(super) fn new(api_url: &str, deadline: Duration) -> Result<Self> {
         let wrong = |message: String| Error::Protocol { op: "set up the connection to GitHub", message };
+        // The user agent stays octocrab's: one of ours would be a second header beside it.
         let crab = Octocrab::builder()
             .base_uri(api_url.trim_end_matches('/'))
             .map_err(|_| wrong(format!("`{api_url}` is not an address")))?
-            .add_header(header::USER_AGENT, concat!("divisi/", env!("CARGO_PKG_VERSION")).to_owned())
             .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
             .add_retry_config(RetryConfig::None)
             .set_connect_timeout(Some(deadline))
@@ -75,10 +77,11 @@ impl Transport {
             let body = body.map_err(|e| Error::Unknown { op, why: format!("the answer broke off: {e}") })?;
             Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };
-        match clock::within(self.deadline, exchange).await {
-            Some(outcome) => outcome,
-            None => Err(Error::Unknown { op, why: format!("no answer within {:?}", self.deadline) }),
-        }
+        let late = || Err(Error::Unknown { op, why: format!("no answer within {:?}", self.deadline) });
+        let outcome = clock::within(self.deadline, exchange).await.unwrap_or_else(late);
+        let status = outcome.as_ref().map_or("none".to_owned(), |answer| answer.status.as_str().to_owned());
+        metrics::counter!(REQUESTS, "status" => status).increment(1);
+        outcome
     }
 }
 

@@ -1,1 +1,159 @@
-//! orchestrator.
+//! The control plane's use cases: a delivery becomes a command (`intake`), a command starts or reopens a run
+//! (`start`, `retry`), and `reconcile` brings GitHub to what the run's state says, one effect at a time.
+//!
+//! Every write to GitHub goes through `effects`. Wake-ups are hints: a lost one costs one sweep.
+
+mod answer;
+mod credentials;
+mod effects;
+mod intake;
+mod logs;
+mod reconcile;
+mod retry;
+mod start;
+mod sweep;
+mod view;
+
+use crate::domain::{AttemptId, Repo, RunId};
+use crate::github::{App, CallCounter, RepoClient};
+use crate::report::marker;
+use crate::store::Store;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use credentials::Issued;
+
+/// What the orchestrator is told once.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where public files and logs go.
+    pub data_dir: PathBuf,
+    /// `https://github.com`, for links.
+    pub web_url: String,
+    /// How long GitHub may take to show in a list what was just written.
+    pub visibility_lag: Duration,
+    /// How long one request may take.
+    pub request_deadline: Duration,
+    /// How long a lease lasts; expiry is judged only after the process has run for as long.
+    pub lease: Duration,
+    /// Live runs per repository.
+    pub runs_per_repo: u32,
+    /// Names of the agents that are configured.
+    pub agents: Vec<String>,
+    /// Signs the hidden markers.
+    pub marker_key: marker::Key,
+}
+
+/// The control plane. Cheap to clone.
+#[derive(Clone)]
+pub struct Orchestrator {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    github: App,
+    settings: Settings,
+    /// Rung when a delivery was committed.
+    inbox: Notify,
+    /// Rung when there is something to answer.
+    answers: Notify,
+    /// Rung when a task may have become ready.
+    work: Notify,
+    /// Runs that are being reconciled, and whether they were woken meanwhile.
+    reconciling: Mutex<HashMap<RunId, bool>>,
+    /// Runs for which a later wake-up is set.
+    timers: Mutex<HashSet<RunId>>,
+    credentials: credentials::Credentials,
+    views: view::Views,
+    logs: logs::Logs,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Orchestrator {
+    /// Nothing runs yet: see [`Self::start`].
+    pub fn new(store: Arc<dyn Store>, github: App, settings: Settings) -> Self {
+        let shared = Shared {
+            store,
+            github,
+            views: view::Views::new(settings.data_dir.clone()),
+            logs: logs::Logs::new(settings.data_dir.clone()),
+            settings,
+            inbox: Notify::new(),
+            answers: Notify::new(),
+            work: Notify::new(),
+            reconciling: Mutex::default(),
+            timers: Mutex::default(),
+            credentials: credentials::Credentials::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Starts the loops: intake, answers, sweeps, and a first look at every open run and answer.
+    pub fn start(&self) {
+        let intake = self.clone();
+        self.shared.tasks.spawn(async move { intake.take_in().await });
+        let answers = self.clone();
+        self.shared.tasks.spawn(async move { answers.answer().await });
+        let sweeps = self.clone();
+        self.shared.tasks.spawn(async move { sweeps.sweep().await });
+    }
+
+    /// Stops the loops after the step each is in; unfinished work is found again at the next start.
+    pub async fn stop(&self) {
+        self.shared.stop.cancel();
+        self.shared.inbox.notify_waiters();
+        self.shared.work.notify_waiters();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+        self.revoke_all().await;
+    }
+
+    /// A delivery was committed.
+    pub fn delivery_stored(&self) {
+        self.shared.inbox.notify_one();
+    }
+
+    /// Something happened to the run.
+    pub fn run_changed(&self, run: &RunId) {
+        self.wake(run);
+    }
+
+    /// Returns when a task may have become ready.
+    pub async fn work(&self) {
+        self.shared.work.notified().await;
+    }
+
+    /// Lines of a runner for the run's session log, each with its task.
+    ///
+    /// # Errors
+    /// In words, when the run or the disk is not there.
+    pub async fn session_lines(&self, attempt: &AttemptId, lines: &[String]) -> Result<(), String> {
+        let run =
+            self.shared.store.snapshot(&attempt.run).await.map_err(|e| e.to_string())?.orchestration.run;
+        let lines: Vec<String> = lines.iter().map(|l| format!("task {}: {l}", attempt.task)).collect();
+        self.shared.logs.lines(&run, &lines).await
+    }
+
+    /// Bytes of an agent's output for its task's log; returns how much of this attempt's log is stored.
+    ///
+    /// # Errors
+    /// In words, when the run or the disk is not there, or `offset` leaves a gap.
+    pub async fn log_chunk(&self, attempt: &AttemptId, offset: u64, bytes: &[u8]) -> Result<u64, String> {
+        let run =
+            self.shared.store.snapshot(&attempt.run).await.map_err(|e| e.to_string())?.orchestration.run;
+        self.shared.logs.chunk(&run, attempt, offset, bytes).await
+    }
+
+    fn client(&self, repo: &Repo, calls: &CallCounter) -> RepoClient {
+        self.shared.github.installation(repo.installation).repo(repo, calls.clone())
+    }
+}

@@ -1,1 +1,14 @@
-//! report.
+//! Everything that Divisi says on GitHub, and nothing else says it: wording here, escaping in `escape`, markers
+//! in `marker`. Pure: the time is an argument.
+
+mod escape;
+mod issues;
+pub mod marker;
+pub mod notice;
+mod progress;
+mod summary;
+mod words;
+
+pub use issues::{FOLLOW_UP_LABEL, SUB_ISSUE_LABEL, Text, follow_up, pull_request, sub_issue};
+pub use progress::progress;
+pub use summary::{summary, summary_text};

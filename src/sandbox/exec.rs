@@ -4,10 +4,11 @@
 //! commands, which get a session of their own and die with us, and nothing else.
 
 use super::namespace::{self, Confinement};
-use super::shim::die_with_parent;
+use super::raw::keep_descriptors_from_children;
+use super::shim::{die_with_parent, own_session};
 use super::tree;
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, set_child_subreaper, set_parent_process_death_signal, setrlimit, setsid,
+    Pid, Resource, Rlimit, Signal, set_child_subreaper, set_parent_process_death_signal, setrlimit,
 };
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -60,14 +61,16 @@ fn become_it(words: &[OsString]) -> io::Result<i32> {
 
 /// A command of the host's own: environment and directory are as the caller set them.
 fn host(parent: &str, program: &[OsString]) -> io::Result<i32> {
-    setsid()?;
+    own_session()?;
+    keep_descriptors_from_children()?;
     die_with_parent(parent)?;
     become_it(program)
 }
 
 /// The outer stage of a confined program. It stays as its parent, so that its death takes the program along.
 fn confine(confinement: Confinement, env: &[&str], program: &[OsString]) -> io::Result<i32> {
-    setsid()?;
+    own_session()?;
+    keep_descriptors_from_children()?;
     // Who starts this is a shell or git, whose number nobody knows here. If it is gone already, the program finds its pipes closed.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let outside = namespace::pid_namespace()?;

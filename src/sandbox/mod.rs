@@ -12,6 +12,7 @@ mod launcher;
 mod lines;
 mod namespace;
 mod process;
+mod raw;
 mod remove;
 mod sampler;
 mod shim;

@@ -1,5 +1,6 @@
 //! Namespaces: which confinement this machine allows, and how the shim enters it.
 
+use super::raw::unshare;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, UnshareFlags, capabilities, clear_ambient_capability_set,
@@ -69,17 +70,6 @@ pub(super) fn enter(confinement: Confinement) -> io::Result<()> {
             Ok(())
         }
     }
-}
-
-fn unshare(flags: UnshareFlags) -> io::Result<()> {
-    if fs::read_dir("/proc/self/task")?.count() != 1 {
-        return Err(io::Error::other("a namespace is entered by a process of one thread"));
-    }
-    // SAFETY: `unshare` is unsafe only because of a file descriptor table that threads might stop sharing; no flag given here is FILES, and this process
-    // has one thread, as just counted.
-    #[expect(unsafe_code, reason = "the one call in the project that has no safe form")]
-    unsafe { rustix::thread::unshare_unsafe(flags) }?;
-    Ok(())
 }
 
 /// The identity of this process's PID namespace, such as `pid:[4026531836]`.

@@ -5,13 +5,14 @@
 //! (their standard input) and the program's output streams (their own).
 
 use super::namespace::{self, Confinement};
+use super::raw::keep_descriptors_from_children;
 use super::tree;
 use super::wire::{self, Order, Report};
 use crate::clock;
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getppid, getrlimit,
-    kill_process_group, pidfd_open, pidfd_send_signal, set_child_subreaper, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, setsid, wait,
+    DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getppid,
+    getrlimit, getsid, kill_process_group, pidfd_open, pidfd_send_signal, set_child_subreaper,
+    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid, wait,
 };
 use std::ffi::OsString;
 use std::fs::File;
@@ -66,10 +67,20 @@ pub(super) fn die_with_parent(parent: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// A session of its own: no terminal, and no signal for our process group reaches it.
+pub(super) fn own_session() -> io::Result<()> {
+    // A leader of a session has what it needs and cannot ask for it.
+    if getsid(None)? != getpid() {
+        setsid()?;
+    }
+    Ok(())
+}
+
 /// The stage in the runner's own namespaces.
 fn outer(confinement: Confinement, parent: &str) -> io::Result<i32> {
-    setsid()?;
+    own_session()?;
     die_with_parent(parent)?;
+    keep_descriptors_from_children()?;
     if confinement == Confinement::Subreaper {
         set_child_subreaper(Pid::from_raw(1))?;
         return own_tree(confinement);

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use http::header;
 use std::net::SocketAddr;
 
 /// The metrics listener would be open to others, and nobody said so.
@@ -12,39 +12,10 @@ use std::net::SocketAddr;
 )]
 pub struct Exposed(pub SocketAddr);
 
-/// Metrics cannot be collected.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot collect metrics: {0}")]
-pub struct MetricsError(String);
-
-/// Collects what the process counts. Label values are fixed words, never names of repositories or titles.
-#[derive(Clone)]
-pub struct Metrics {
-    handle: PrometheusHandle,
-}
-
-impl Metrics {
-    /// Starts collecting for the whole process; once a process.
-    pub fn install() -> Result<Self, MetricsError> {
-        let recorder = PrometheusBuilder::new().build_recorder();
-        let handle = recorder.handle();
-        ::metrics::set_global_recorder(recorder).map_err(|e| MetricsError(e.to_string()))?;
-        Ok(Self { handle })
-    }
-
-    /// All of it in Prometheus' text form.
-    pub fn render(&self) -> String {
-        // Folds histograms; a scrape is often enough for that.
-        self.handle.run_upkeep();
-        self.handle.render()
-    }
-
-    /// The listener's only route.
-    pub fn router(&self) -> Router {
-        let metrics = self.clone();
-        let text = [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-        Router::new().route("/metrics", get(move || async move { (text, metrics.render()) }))
-    }
+/// The listener's only route; `render` gives the page in Prometheus' text form.
+pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
+    let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Router::new().route("/metrics", get(move || async move { (text, render()) }))
 }
 
 /// Accepts a loopback address, and any other only if it was allowed in so many words.

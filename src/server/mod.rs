@@ -20,7 +20,7 @@ pub use body::{Budget, Refused, Reserved, read_body};
 pub use health::{Readiness, Ready, health};
 pub use inbox::{Inbox, StoreInbox, Stored, Unavailable};
 pub use listen::{Door, Limits, Peer, serve};
-pub use metrics::{Exposed, Metrics, MetricsError, metrics_address};
+pub use metrics::{Exposed, metrics, metrics_address};
 pub use signature::{BadSecret, Verifier};
 pub use webhook::{AllowList, Webhook, webhook};
 

@@ -22,6 +22,18 @@ const BODIES: usize = 8;
 /// From the end of the headers to the answer; GitHub hangs up after ten seconds.
 const DEADLINE: Duration = Duration::from_secs(8);
 
+/// The metrics' names; what they mean is told where they are collected.
+const DELIVERIES: &str = "divisi_deliveries_total";
+const DELIVERY_SECONDS: &str = "divisi_delivery_seconds";
+
+/// Outcomes in metrics and logs.
+const STORED: &str = "stored";
+const MALFORMED: &str = "malformed";
+const REPEATED: &str = "repeated";
+const IGNORED: &str = "ignored";
+const PING: &str = "ping";
+const REFUSED: &str = "refused";
+
 /// Events that have a name of their own in the metrics; any other counts as `other`, so that a sender cannot
 /// make up label values.
 const COUNTED: &[&str] = &[
@@ -78,11 +90,11 @@ struct Hook {
     budget: Budget,
 }
 
-/// How a delivery ends: the status for GitHub, the outcome for metrics and logs.
+/// How a delivery ends: the status for GitHub, the outcome for metrics, the words for logs.
 struct Outcome {
     status: StatusCode,
     name: &'static str,
-    /// Shown on GitHub's page of the delivery, and only to those who know the secret.
+    /// Fixed words, which GitHub shows on its page of the delivery.
     words: &'static str,
     repository: String,
 }
@@ -94,6 +106,7 @@ pub fn webhook(webhook: Webhook) -> Router {
 }
 
 async fn receive(State(hook): State<Arc<Hook>>, request: Request) -> Response {
+    let start = clock::instant();
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
     let event = text(headers, "x-github-event").unwrap_or_default().to_owned();
@@ -101,15 +114,20 @@ async fn receive(State(hook): State<Arc<Hook>>, request: Request) -> Response {
     let outcome = hook.receive(headers, &event, delivery.clone(), body).await;
 
     let counted = COUNTED.iter().find(|name| **name == event).copied().unwrap_or("other");
-    ::metrics::counter!("divisi_webhooks_total", "event" => counted, "outcome" => outcome.name).increment(1);
+    metrics::counter!(DELIVERIES, "event" => counted, "outcome" => outcome.name).increment(1);
+    metrics::histogram!(DELIVERY_SECONDS).record(clock::instant().duration_since(start));
     let delivery = delivery.as_ref().map_or("", DeliveryId::as_str);
-    let (repo, name, status) = (outcome.repository.as_str(), outcome.name, outcome.status.as_u16());
-    if outcome.status.is_success() && name != "stored" && name != "malformed" {
-        tracing::debug!(delivery, event, repo, outcome = name, words = outcome.words, "webhook answered");
-    } else if outcome.status.is_success() {
-        tracing::info!(delivery, event, repo, outcome = name, "webhook stored");
-    } else {
-        tracing::warn!(delivery, event, outcome = name, status, words = outcome.words, "webhook refused");
+    let (repo, name, words) = (outcome.repository.as_str(), outcome.name, outcome.words);
+    match name {
+        STORED | MALFORMED | REPEATED => {
+            tracing::info!(delivery, event, repo, outcome = name, "webhook: {words}");
+        }
+        REFUSED => {
+            // The sender may be anybody: nothing of its own words is logged.
+            let status = outcome.status.as_u16();
+            tracing::warn!(delivery, event = counted, outcome = name, status, "webhook refused: {words}");
+        }
+        _ => tracing::debug!(delivery, event, repo, outcome = name, "webhook: {words}"),
     }
     outcome.answer()
 }
@@ -124,59 +142,57 @@ impl Hook {
     ) -> Outcome {
         let start = clock::instant();
         if !is_json(headers) {
-            let words = "set the hook's content type to application/json";
-            return Outcome::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", words);
+            return Outcome::refused(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the hook's content type must be application/json",
+            );
         }
         let Some(delivery) = delivery else {
-            let words = "X-GitHub-Delivery is missing or no UUID";
-            return Outcome::new(StatusCode::BAD_REQUEST, "no_delivery_id", words);
+            return Outcome::refused(StatusCode::BAD_REQUEST, "X-GitHub-Delivery is missing or no UUID");
         };
         if event.is_empty() {
-            return Outcome::new(StatusCode::BAD_REQUEST, "no_event", "X-GitHub-Event is missing");
+            return Outcome::refused(StatusCode::BAD_REQUEST, "X-GitHub-Event is missing");
         }
 
         let mut check = self.webhook.verifier.check();
         let read = read_body(body, MAX_BODY, &self.budget, DEADLINE, |piece| check.update(piece)).await;
         let (body, _share) = match read {
             Ok(read) => read,
-            Err(Refused::TooLarge) => {
-                return Outcome::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "more than 26 MiB");
-            }
-            Err(Refused::Busy) => {
-                return Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many bodies at once");
-            }
-            Err(Refused::Late) => {
-                return Outcome::new(StatusCode::REQUEST_TIMEOUT, "late", "the body took too long");
-            }
-            Err(Refused::Broken) => {
-                return Outcome::new(StatusCode::BAD_REQUEST, "broken", "the body broke off");
+            Err(refused) => {
+                let (status, words) = match refused {
+                    Refused::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 26 MiB"),
+                    Refused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many bodies at once"),
+                    Refused::Late => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+                    Refused::Broken => (StatusCode::BAD_REQUEST, "the body broke off"),
+                };
+                return Outcome::refused(status, words);
             }
         };
         if !check.accepts(headers) {
-            return Outcome::new(StatusCode::UNAUTHORIZED, "signature", "no valid signature");
+            return Outcome::refused(StatusCode::UNAUTHORIZED, "no valid signature");
         }
 
         let headline = match route(event, &body) {
-            Routed::Ping => return Outcome::new(StatusCode::OK, "ping", "pong"),
-            Routed::Ignored(why) => return Outcome::new(StatusCode::ACCEPTED, "ignored", why),
+            Routed::Ping => return Outcome::new(StatusCode::OK, PING, "pong"),
+            Routed::Ignored(why) => return Outcome::new(StatusCode::ACCEPTED, IGNORED, why),
             Routed::Handled(headline) => headline,
         };
         if !headline.malformed && !self.webhook.allow.accepts(&headline) {
-            return Outcome::new(StatusCode::ACCEPTED, "not_allowed", "not on the allow-list");
+            return Outcome::new(StatusCode::ACCEPTED, IGNORED, "not on the allow-list");
         }
         let left = DEADLINE.saturating_sub(clock::instant().duration_since(start));
         let stored = clock::within(left, self.webhook.inbox.store(delivery, event.to_owned(), body)).await;
         let outcome = match stored {
-            Some(Ok(Stored::Known)) => Outcome::new(StatusCode::OK, "known", "known already"),
+            Some(Ok(Stored::Known)) => Outcome::new(StatusCode::OK, REPEATED, "known already"),
             Some(Ok(Stored::New)) if headline.malformed => {
-                Outcome::new(StatusCode::ACCEPTED, "malformed", "stored, but not as documented")
+                Outcome::new(StatusCode::ACCEPTED, MALFORMED, "stored, but the body is not as documented")
             }
-            Some(Ok(Stored::New)) => Outcome::new(StatusCode::ACCEPTED, "stored", "stored"),
+            Some(Ok(Stored::New)) => Outcome::new(StatusCode::ACCEPTED, STORED, "stored"),
             Some(Err(error)) => {
                 tracing::error!(%error, "a delivery cannot be stored");
-                Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "cannot be stored now")
+                Outcome::refused(StatusCode::SERVICE_UNAVAILABLE, "it cannot be stored now")
             }
-            None => Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "storing took too long"),
+            None => Outcome::refused(StatusCode::SERVICE_UNAVAILABLE, "storing it took too long"),
         };
         Outcome { repository: headline.repository, ..outcome }
     }
@@ -185,6 +201,10 @@ impl Hook {
 impl Outcome {
     fn new(status: StatusCode, name: &'static str, words: &'static str) -> Self {
         Self { status, name, words, repository: String::new() }
+    }
+
+    fn refused(status: StatusCode, words: &'static str) -> Self {
+        Self::new(status, REFUSED, words)
     }
 
     fn answer(self) -> Response {

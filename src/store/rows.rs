@@ -119,8 +119,9 @@ impl TryFrom<EffectRow> for Effect {
 /// A ready task as the scheduler looks at it.
 #[derive(Debug, FromRow)]
 pub(super) struct CandidateRow {
-    run_id: String,
-    number: i64,
+    pub run_id: String,
+    pub number: i64,
+    pub waits: bool,
     agent: String,
     size: String,
     max_workers: Option<i64>,

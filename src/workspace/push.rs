@@ -1,10 +1,11 @@
 //! An imported head goes out, from the mirror, to exactly one branch.
 
-use super::git::GitError;
+use super::git::{GitError, SLOW, failed, message};
 use super::import::Imported;
-use super::mirror::Mirror;
-use super::remote::Remote;
+use super::mirror::{Mirror, is_branch};
+use super::remote::{Remote, Trouble, late, trouble};
 use crate::domain::{FailureKind, Sha};
+use crate::sandbox::HostOutput;
 
 /// A push that the server accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,12 @@ pub enum PushError {
 impl PushError {
     /// The kind of failure that it is for a task.
     pub fn kind(&self) -> FailureKind {
-        todo!()
+        match self {
+            Self::Moved(_) => FailureKind::FileConflict,
+            Self::Workflow(_) | Self::Refused(_) => FailureKind::PolicyViolation,
+            Self::Denied(_) | Self::Network(_) => FailureKind::Unknown,
+            Self::Git(error) => error.kind(),
+        }
     }
 
     /// Whether the same may succeed a little later.
@@ -59,6 +65,82 @@ pub async fn push(
     branch: &str,
     expected: Option<&Sha>,
 ) -> Result<Pushed, PushError> {
-    let _ = (mirror, remote, imported, branch, expected);
-    todo!()
+    let what = "push";
+    if !is_branch(branch) {
+        return Err(PushError::Git(GitError::answer("name the branch to push", branch.as_bytes())));
+    }
+    let lease = format!("--force-with-lease=refs/heads/{branch}:{}", expected.map_or("", Sha::as_str));
+    // The commit that was looked at, not whatever the ref stands for by now.
+    let refspec = format!("{}:refs/heads/{branch}", imported.head);
+    let options =
+        ["push", "--porcelain", "--atomic", "--no-verify", "--no-signed", "--no-recurse-submodules", &lease];
+    let call = mirror
+        .call(what, options.into_iter().chain(["--end-of-options", remote.url(), &refspec]))
+        .deadline(SLOW);
+    let output = match mirror.git().run(remote.authorize(call)).await {
+        Ok(output) => output,
+        Err(error) => return Err(late(&error).map_or_else(|| error.into(), PushError::Network)),
+    };
+    if output.code == 0 {
+        let up_to_date = output.stdout.split(|b| *b == b'\n').any(|line| line.starts_with(b"=\t"));
+        return Ok(Pushed { up_to_date });
+    }
+    Err(refusal(what, branch, &output))
+}
+
+/// Reads why a push failed. The reason of a refused ref stands on standard output (`!\t<from>:<to>\t[…] (…)`), the server's words on standard error.
+fn refusal(what: &'static str, branch: &str, output: &HostOutput) -> PushError {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let Some(line) = stdout.lines().find(|line| line.starts_with("!\t")) else {
+        return match trouble(output) {
+            Trouble::Denied(text) => PushError::Denied(text),
+            Trouble::Network(text) => PushError::Network(text),
+            Trouble::Other => PushError::Git(failed(what, output)),
+        };
+    };
+    let reason = line.rsplit('\t').next().unwrap_or(line);
+    let told = || format!("{reason}\n{}", message(&output.stderr)).trim_end().to_owned();
+    // GitHub: "refusing to allow a GitHub App to create or update workflow `…` without `workflows` permission".
+    if reason.contains("workflow") {
+        return PushError::Workflow(reason.to_owned());
+    }
+    // A lost race is told by our git ("stale info"), or by the server when it happens at the last moment.
+    let lost = [
+        "stale info",
+        "fetch first",
+        "non-fast-forward",
+        "already exists",
+        "cannot lock ref",
+        "failed to update ref",
+        "reference already exists",
+    ];
+    if lost.iter().any(|word| reason.contains(word)) {
+        return PushError::Moved(branch.to_owned());
+    }
+    PushError::Refused(told())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(reason: &str) -> PushError {
+        let stdout =
+            format!("To http://h/x\n!\t{}:refs/heads/b\t{reason}\nDone\n", "1".repeat(40)).into_bytes();
+        refusal("push", "b", &HostOutput { code: 1, stdout, stderr: b"remote: told\n".to_vec() })
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        assert!(matches!(read("[rejected] (stale info)"), PushError::Moved(branch) if branch == "b"));
+        assert!(matches!(
+            read("[remote rejected] (cannot lock ref 'refs/heads/b': reference already exists)"),
+            PushError::Moved(_)
+        ));
+        let workflow = "[remote rejected] (refusing to allow a GitHub App to create or update workflow `.github/workflows/x.yml` without `workflows` permission)";
+        assert!(matches!(read(workflow), PushError::Workflow(_)));
+        assert!(
+            matches!(read("[remote rejected] (pre-receive hook declined)"), PushError::Refused(text) if text.contains("told"))
+        );
+    }
 }

@@ -88,17 +88,12 @@ pub(super) async fn applied(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut tx = db.write().await?;
-    let wanted = one(&mut tx, scope, key).await?.wanted;
-    if wanted != digest {
-        return Err(StoreError::Corrupt(format!(
-            "effect {key} of {scope} wants `{wanted}`, not `{digest}`: it was intended anew meanwhile"
-        )));
-    }
-    sqlx::query(
-        "UPDATE effects SET state = 'done', applied = wanted, applied_at = ?, not_before = NULL, error = NULL,
+    let rows = sqlx::query(
+        "UPDATE effects SET state = 'done', applied = ?, applied_at = ?, not_before = NULL, error = NULL,
              remote_id = coalesce(?, remote_id), remote_number = coalesce(?, remote_number)
          WHERE scope = ? AND key = ?",
     )
+    .bind(digest)
     .bind(ms(now))
     .bind(remote.map(|r| int(r.id)).transpose()?)
     .bind(remote.and_then(|r| r.number).map(int).transpose()?)
@@ -106,8 +101,23 @@ pub(super) async fn applied(
     .bind(key.to_string())
     .execute(&mut *tx)
     .await?;
+    found(&rows, scope, key)?;
     followed(&mut tx, scope, event, now).await?;
     Ok(tx.commit().await?)
+}
+
+/// Rows that a process left half-done.
+pub(super) async fn interrupted(db: &Sqlite, look_at: Timestamp) -> Result<u64, StoreError> {
+    let mut tx = db.write().await?;
+    let text = "the process ended before the answer was recorded";
+    let done =
+        sqlx::query("UPDATE effects SET state = 'doubt', not_before = ?, error = ? WHERE state = 'sending'")
+            .bind(ms(look_at))
+            .bind(text)
+            .execute(&mut *tx)
+            .await?;
+    tx.commit().await?;
+    Ok(done.rows_affected())
 }
 
 pub(super) async fn doubted(

@@ -2,7 +2,7 @@
 
 use super::{Sqlite, Tx, runs};
 use crate::domain::schedule::{Candidate, Limits, pick};
-use crate::domain::{AttemptId, RunEvent, RunId, RunnerId, TaskEvent, TaskState};
+use crate::domain::{AttemptId, Orchestration, RunEvent, RunId, RunnerId, TaskEvent, TaskState};
 use crate::store::rows::{CandidateRow, LiveRow, from_json, int, ms, to_json, uint};
 use crate::store::{Claimed, RunnerSeen, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -139,19 +139,7 @@ async fn next(
     // Superseded by a newer process of its host, or never registered: it can run nothing that we know of.
     let Some(agents) = agents else { return Ok(None) };
     let agents: Vec<String> = from_json(&agents)?;
-    let candidates = sqlx::query_as::<_, CandidateRow>(
-        "WITH alive AS (
-             SELECT run_id, installation FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'running')
-         SELECT run_id, number, agent, size, max_workers, created_at,
-             (SELECT count(*) FROM alive WHERE alive.run_id = tasks.run_id) AS run_alive,
-             (SELECT count(*) FROM alive WHERE alive.installation = runs.installation) AS installation_alive
-         FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'ready' AND runs.state = 'active'",
-    )
-    .fetch_all(&mut **tx)
-    .await?
-    .into_iter()
-    .map(Candidate::try_from)
-    .collect::<Result<Vec<_>, _>>()?;
+    let candidates = candidates(tx).await?;
     let Some(at) = pick(&candidates, &agents, limits) else { return Ok(None) };
     let Candidate { run, task, .. } = &candidates[at];
     let event = RunEvent::Task(*task, TaskEvent::Claimed { runner: runner.clone(), until });
@@ -160,6 +148,39 @@ async fn next(
         return Err(StoreError::Corrupt(format!("run {run} has no task {task}")));
     };
     Ok(Some(Claimed { attempt: AttemptId { run: run.clone(), task: *task, attempt }, epoch, orchestration }))
+}
+
+/// Ready tasks of active runs that may start now.
+async fn candidates(tx: &mut Tx) -> Result<Vec<Candidate>, StoreError> {
+    let ready = sqlx::query_as::<_, CandidateRow>(
+        "WITH alive AS (
+             SELECT run_id, installation FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'running')
+         SELECT run_id, number, agent, size, waits, max_workers, created_at,
+             (SELECT count(*) FROM alive WHERE alive.run_id = tasks.run_id) AS run_alive,
+             (SELECT count(*) FROM alive WHERE alive.installation = runs.installation) AS installation_alive
+         FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'ready' AND runs.state = 'active'
+         ORDER BY run_id, number",
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut candidates = Vec::with_capacity(ready.len());
+    // Only a task that waits for others needs the whole run; the rows are ordered by run, so each is read once.
+    let mut looked_at: Option<Orchestration> = None;
+    for row in ready {
+        if row.waits {
+            let run = match looked_at.take().filter(|o| o.run.id.as_str() == row.run_id) {
+                Some(same) => same,
+                None => runs::load(tx, &RunId::new(row.run_id.as_str())).await?.orchestration,
+            };
+            let may = run.tasks.iter().any(|t| i64::from(t.number) == row.number && run.may_start(t));
+            looked_at = Some(run);
+            if !may {
+                continue;
+            }
+        }
+        candidates.push(Candidate::try_from(row)?);
+    }
+    Ok(candidates)
 }
 
 pub(super) async fn held(

@@ -4,8 +4,10 @@
 //! task that commits up to 256 of them at once; every other change is one `BEGIN IMMEDIATE` transaction.
 
 mod effects;
+mod error;
 mod inbox;
 mod leases;
+mod questions;
 mod runs;
 
 use super::{
@@ -19,7 +21,7 @@ use crate::domain::{
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -133,39 +135,6 @@ fn make(path: &Path) -> std::io::Result<()> {
     fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
-/// SQLite's primary result codes that mean "not now": NOMEM, BUSY, LOCKED, READONLY, INTERRUPT, IOERR, FULL,
-/// CANTOPEN, PROTOCOL (<https://www.sqlite.org/rescode.html>).
-const NOT_NOW: &[i32] = &[7, 5, 6, 8, 9, 10, 13, 14, 15];
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        use sqlx::Error as E;
-        let not_now = match &error {
-            E::Database(e) => e
-                .code()
-                .and_then(|code| code.parse::<i32>().ok())
-                .is_some_and(|extended| NOT_NOW.contains(&(extended & 0xff))),
-            E::Io(_)
-            | E::PoolTimedOut
-            | E::PoolClosed
-            | E::WorkerCrashed
-            | E::BeginFailed
-            | E::InvalidSavePointStatement => true,
-            _ => false,
-        };
-        if not_now { Self::Unavailable(error.to_string()) } else { Self::Corrupt(error.to_string()) }
-    }
-}
-
-impl From<MigrateError> for StoreError {
-    fn from(error: MigrateError) -> Self {
-        match error {
-            MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _) => e.into(),
-            other => Self::Corrupt(other.to_string()),
-        }
-    }
-}
-
 #[async_trait]
 impl Store for Sqlite {
     async fn delivery_received(&self, delivery: NewDelivery, now: Timestamp) -> Result<Received, StoreError> {
@@ -204,22 +173,22 @@ impl Store for Sqlite {
         runs::settled(self, seen).await
     }
     async fn runs_open(&self) -> Result<Vec<RunId>, StoreError> {
-        runs::open(self).await
+        questions::open(self).await
     }
     async fn run_of_master(&self, repo: u64, master: u64) -> Result<Option<Orchestration>, StoreError> {
-        runs::of_master(self, repo, master).await
+        questions::of_master(self, repo, master).await
     }
     async fn runs(&self, limit: u32) -> Result<Vec<Orchestration>, StoreError> {
-        runs::newest(self, limit).await
+        questions::newest(self, limit).await
     }
     async fn runs_active(&self, repo: u64) -> Result<u32, StoreError> {
-        runs::active(self, repo).await
+        questions::active(self, repo).await
     }
     async fn orchestrations_named(&self, repo: u64, prefix: &str) -> Result<u32, StoreError> {
-        runs::named(self, repo, prefix).await
+        questions::named(self, repo, prefix).await
     }
     async fn role_of(&self, repo: u64, number: u64) -> Result<Option<TaskRole>, StoreError> {
-        runs::role_of(self, repo, number).await
+        questions::role_of(self, repo, number).await
     }
 
     async fn answers_due(&self, now: Timestamp) -> Result<Vec<Effect>, StoreError> {
@@ -233,6 +202,9 @@ impl Store for Sqlite {
         _now: Timestamp,
     ) -> Result<Intent, StoreError> {
         effects::intended(self, scope, key, digest).await
+    }
+    async fn effects_interrupted(&self, look_at: Timestamp) -> Result<u64, StoreError> {
+        effects::interrupted(self, look_at).await
     }
     async fn effect_applied(
         &self,

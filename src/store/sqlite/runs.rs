@@ -1,11 +1,9 @@
-//! Runs and their tasks: the one place where a state is replaced, and the questions about runs.
+//! Runs and their tasks: the one place where a state is replaced.
 
 use super::{Sqlite, effects};
-use crate::domain::{
-    Orchestration, Refusal, RunEvent, RunId, Scope, Snapshot, Task, TaskEvent, TaskNumber, TaskState,
-};
-use crate::store::rows::{Loaded, RunRow, TaskColumns, from_json, int, ms, small, to_json};
-use crate::store::{Recorded, StoreError, TaskRole};
+use crate::domain::{Orchestration, Refusal, RunEvent, RunId, Scope, Snapshot, Task, TaskEvent, TaskState};
+use crate::store::rows::{Loaded, RunRow, TaskColumns, int, ms, to_json};
+use crate::store::{Recorded, StoreError};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
@@ -50,7 +48,8 @@ pub(super) async fn inserted(conn: &mut SqliteConnection, new: &Orchestration) -
         let row = TaskColumns::of(task)?;
         sqlx::query(
             "INSERT INTO tasks (run_id, number, state, epoch, attempt, runner, lease_until, sub_issue,
-                 pull_request, follow_up, agent, size, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 pull_request, follow_up, agent, size, waits, data)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(run.id.as_str())
         .bind(row.number)
@@ -64,6 +63,7 @@ pub(super) async fn inserted(conn: &mut SqliteConnection, new: &Orchestration) -
         .bind(row.follow_up)
         .bind(&task.agent)
         .bind(row.size)
+        .bind(!task.waits_for.is_empty())
         .bind(row.data)
         .execute(&mut *conn)
         .await?;
@@ -220,15 +220,12 @@ pub(super) async fn changed(
 }
 
 /// Two kinds of change may fall between reading and marking: one of the run or a task, which shows in the
-/// comparison, and a forgotten effect, which sets `recheck`. All other changes of effects are the reader's own.
+/// comparison (floats are stored exactly: `serde_json`'s `float_roundtrip`), and a forgotten effect, which sets
+/// `recheck`. All other changes of effects are the reader's own.
 pub(super) async fn settled(db: &Sqlite, seen: &Orchestration) -> Result<bool, StoreError> {
     let mut tx = db.write().await?;
     let stored = load(&mut tx, &seen.run.id).await?;
-    // What was not read but computed (`Recorded::after`) may differ in a float's last bit until it has been
-    // through JSON, so it goes through it before the second comparison.
-    let same =
-        stored.orchestration == *seen || stored.orchestration == from_json::<Orchestration>(&to_json(seen)?)?;
-    if !same {
+    if stored.orchestration != *seen {
         return Ok(false);
     }
     sqlx::query("UPDATE runs SET settled = NOT recheck, recheck = 0 WHERE id = ?")
@@ -237,86 +234,4 @@ pub(super) async fn settled(db: &Sqlite, seen: &Orchestration) -> Result<bool, S
         .await?;
     tx.commit().await?;
     Ok(!stored.recheck)
-}
-
-pub(super) async fn open(db: &Sqlite) -> Result<Vec<RunId>, StoreError> {
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM runs WHERE settled = 0 ORDER BY created_at, rowid")
-            .fetch_all(&db.readers)
-            .await?;
-    Ok(ids.into_iter().map(RunId::new).collect())
-}
-
-pub(super) async fn of_master(
-    db: &Sqlite,
-    repo: u64,
-    master: u64,
-) -> Result<Option<Orchestration>, StoreError> {
-    let mut tx = db.read().await?;
-    let id: Option<String> = sqlx::query_scalar(
-        "SELECT id FROM runs WHERE repo_id = ? AND master = ? ORDER BY sequence DESC LIMIT 1",
-    )
-    .bind(int(repo)?)
-    .bind(int(master)?)
-    .fetch_optional(&mut *tx)
-    .await?;
-    match id {
-        None => Ok(None),
-        Some(id) => Ok(Some(load(&mut tx, &RunId::new(id)).await?.orchestration)),
-    }
-}
-
-pub(super) async fn newest(db: &Sqlite, limit: u32) -> Result<Vec<Orchestration>, StoreError> {
-    let mut tx = db.read().await?;
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM runs ORDER BY created_at DESC, rowid DESC LIMIT ?")
-            .bind(limit)
-            .fetch_all(&mut *tx)
-            .await?;
-    let mut runs = Vec::with_capacity(ids.len());
-    for id in ids {
-        runs.push(load(&mut tx, &RunId::new(id)).await?.orchestration);
-    }
-    Ok(runs)
-}
-
-pub(super) async fn active(db: &Sqlite, repo: u64) -> Result<u32, StoreError> {
-    let count = sqlx::query_scalar("SELECT count(*) FROM runs WHERE repo_id = ? AND state = 'active'")
-        .bind(int(repo)?)
-        .fetch_one(&db.readers)
-        .await?;
-    small(count)
-}
-
-pub(super) async fn named(db: &Sqlite, repo: u64, prefix: &str) -> Result<u32, StoreError> {
-    let count = sqlx::query_scalar(
-        "SELECT count(*) FROM runs WHERE repo_id = ?1 AND substr(orchestration_id, 1, length(?2)) = ?2",
-    )
-    .bind(int(repo)?)
-    .bind(prefix)
-    .fetch_one(&db.readers)
-    .await?;
-    small(count)
-}
-
-pub(super) async fn role_of(db: &Sqlite, repo: u64, number: u64) -> Result<Option<TaskRole>, StoreError> {
-    let row: Option<(String, i64, String)> = sqlx::query_as(
-        "SELECT run_id, task, role FROM (
-             SELECT run_id, number AS task, 'sub_issue' AS role FROM tasks WHERE sub_issue = ?2
-             UNION ALL SELECT run_id, number, 'follow_up' FROM tasks WHERE follow_up = ?2
-             UNION ALL SELECT run_id, number, 'pull_request' FROM tasks WHERE pull_request = ?2
-         ) JOIN runs ON runs.id = run_id
-         WHERE repo_id = ?1 ORDER BY created_at DESC, runs.rowid DESC LIMIT 1",
-    )
-    .bind(int(repo)?)
-    .bind(int(number)?)
-    .fetch_optional(&db.readers)
-    .await?;
-    let Some((run, task, role)) = row else { return Ok(None) };
-    let (run, task): (RunId, TaskNumber) = (RunId::new(run), small(task)?);
-    Ok(Some(match role.as_str() {
-        "sub_issue" => TaskRole::SubIssue(run, task),
-        "follow_up" => TaskRole::FollowUp(run, task),
-        _ => TaskRole::PullRequest(run, task),
-    }))
 }

@@ -1,0 +1,40 @@
+//! What the runner API asks for besides the store, answered by the orchestrator.
+
+use crate::dispatch::wire;
+use crate::domain::{AttemptId, Repo, RunId};
+use crate::orchestrator::Orchestrator;
+use crate::server::runner_api::Behind;
+use async_trait::async_trait;
+use secrecy::ExposeSecret as _;
+
+/// The orchestrator as the runner API sees it.
+pub(super) struct Desk(pub Orchestrator);
+
+#[async_trait]
+impl Behind for Desk {
+    async fn credential(&self, attempt: &AttemptId, repo: &Repo) -> Result<wire::Credential, String> {
+        let issued = self.0.credential(attempt, repo).await.map_err(|e| e.to_string())?;
+        let token = issued.token.expose_secret().to_owned();
+        Ok(wire::Credential { token, expires_at_ms: issued.expires_at.as_millisecond() })
+    }
+
+    async fn attempt_over(&self, attempt: &AttemptId) {
+        self.0.attempt_over(attempt);
+    }
+
+    fn run_changed(&self, run: &RunId) {
+        self.0.run_changed(run);
+    }
+
+    async fn work(&self) {
+        self.0.work().await;
+    }
+
+    async fn session_lines(&self, attempt: &AttemptId, lines: &[String]) -> Result<(), String> {
+        self.0.session_lines(attempt, lines).await
+    }
+
+    async fn log_chunk(&self, attempt: &AttemptId, offset: u64, bytes: &[u8]) -> Result<u64, String> {
+        self.0.log_chunk(attempt, offset, bytes).await
+    }
+}

@@ -1,0 +1,210 @@
+//! The control plane as it runs in `serve`, `demo` and `run`: store, orchestrator, listeners, embedded runner.
+
+use super::behind::Desk;
+use super::embedded::{self, Embedded};
+use crate::clock;
+use crate::config::{self, Config, RunnerConfig};
+use crate::domain::schedule;
+use crate::github::{App, AppConfig, Pace};
+use crate::orchestrator::{Orchestrator, Settings};
+use crate::report::marker;
+use crate::server::{self, runner_api};
+use crate::store::{Sqlite, Store};
+use anyhow::Context as _;
+use async_trait::async_trait;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// One request to GitHub may take so long.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A lease lasts so long after each heartbeat.
+const LEASE: Duration = Duration::from_secs(90);
+
+/// Time between two heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// A running control plane.
+pub(super) struct Plane {
+    /// The database, for those who follow a run.
+    pub store: Arc<dyn Store>,
+    /// Where webhooks arrive.
+    pub address: SocketAddr,
+    orchestrator: Orchestrator,
+    stop: CancellationToken,
+    runner_stop: CancellationToken,
+    runner: Option<JoinHandle<()>>,
+    listeners: Vec<JoinHandle<()>>,
+    /// Holds the runners' socket; gone with the plane.
+    _socket_dir: tempfile::TempDir,
+}
+
+/// What differs between the verbs.
+pub(super) struct PlaneOptions {
+    /// Filter of the runner's log.
+    pub runner_log: String,
+    /// The page of the metrics listener; `None` for no such listener.
+    pub metrics: Option<crate::telemetry::MetricsPage>,
+}
+
+impl Plane {
+    /// Opens the store and starts everything.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, an address is taken, the key cannot be read, or the runner cannot start.
+    pub async fn start(config: &Config, options: PlaneOptions) -> anyhow::Result<Self> {
+        let data_dir = std::path::absolute(&config.data_dir)?;
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&database_file(&config.database.url)?).await?);
+        let github = App::new(AppConfig {
+            app_id: config.github.app_id,
+            private_key: config.github.private_key.clone(),
+            api_url: config.github.api_url.clone(),
+            request_deadline: REQUEST_DEADLINE,
+            pace: Pace::default(),
+        })?;
+        let settings = Settings {
+            data_dir: data_dir.clone(),
+            web_url: config.github.web_url.clone(),
+            visibility_lag: config.github.visibility_lag,
+            request_deadline: REQUEST_DEADLINE,
+            lease: LEASE,
+            runs_per_repo: config.limits.runs_per_repo,
+            agents: config.agents.keys().cloned().collect(),
+            marker_key: marker::Key::derive(config.github.private_key.expose_secret().as_bytes()),
+        };
+        let orchestrator = Orchestrator::new(store.clone(), github, settings);
+        let (stop, runner_stop) = (CancellationToken::new(), CancellationToken::new());
+        let mut listeners = Vec::new();
+
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        let app = public(config, address, store.clone(), orchestrator.clone())?;
+        listeners.push(serve(listener, app, stop.clone()));
+        if let Some(page) = options.metrics {
+            let at = server::metrics_address(config.metrics.listen, config.metrics.allow_unauthenticated)?;
+            let listener =
+                TcpListener::bind(at).await.with_context(|| format!("cannot listen for metrics on {at}"))?;
+            listeners.push(serve(listener, server::metrics(move || page.render()), stop.clone()));
+        }
+
+        // A Unix socket's path may have 107 bytes, so it does not go below the data directory.
+        let socket_dir = tempfile::Builder::new()
+            .prefix("divisi-")
+            .tempdir()
+            .context("no directory for the runner's socket")?;
+        let socket = socket_dir.path().join("runner.sock");
+        let unix =
+            UnixListener::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+        let token = SecretString::from(clock::secret_hex(32));
+        let api = runner_api::router(runner_api::RunnerApi {
+            store: store.clone(),
+            behind: Arc::new(Desk(orchestrator.clone())),
+            token: token.clone(),
+            lease: LEASE,
+            heartbeat: HEARTBEAT,
+            limits: schedule::Limits { attempts_per_installation: config.limits.attempts_per_installation },
+            web_url: config.github.web_url.clone(),
+            author: "divisi[bot] <divisi[bot]@users.noreply.github.com>".to_owned(),
+        });
+        listeners.push(serve(unix, api, stop.clone()));
+
+        orchestrator.start();
+        let runner = match config.runner.embedded {
+            false => None,
+            true => {
+                let settings =
+                    RunnerConfig { data_dir, slots: config.runner.slots, agents: config.agents.clone() };
+                let embedded = Embedded { socket, token, settings, log: options.runner_log };
+                Some(embedded::start(embedded, runner_stop.clone()).await?)
+            }
+        };
+        Ok(Self {
+            store,
+            address,
+            orchestrator,
+            stop,
+            runner_stop,
+            runner,
+            listeners,
+            _socket_dir: socket_dir,
+        })
+    }
+
+    /// Stops in order: the runner (its agents with it), the orchestrator, the listeners.
+    pub async fn stop(self) {
+        self.runner_stop.cancel();
+        if let Some(runner) = self.runner {
+            let _ = runner.await;
+        }
+        self.orchestrator.stop().await;
+        self.stop.cancel();
+        for listener in self.listeners {
+            let _ = listener.await;
+        }
+    }
+}
+
+fn serve<L: server::Door + Send + 'static>(
+    listener: L,
+    app: axum::Router,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    let limits = server::Limits::default();
+    tokio::spawn(
+        async move { server::serve(listener, app, limits, async move { stop.cancelled().await }).await },
+    )
+}
+
+/// The routes of the public listener.
+fn public(
+    config: &Config,
+    address: SocketAddr,
+    store: Arc<dyn Store>,
+    orchestrator: Orchestrator,
+) -> anyhow::Result<axum::Router> {
+    let inbox = server::StoreInbox::new(store.clone(), move || orchestrator.delivery_stored());
+    let hook = server::webhook(server::Webhook {
+        verifier: server::Verifier::new(&config.github.webhook_secrets)?,
+        allow: server::AllowList::default(),
+        inbox: Arc::new(inbox),
+    });
+    let open = hook.merge(server::health(Arc::new(Health(store))));
+    let tokens: Vec<server::ApiToken> = config.api.tokens.iter().map(token).collect();
+    let access = server::Access::new(&tokens, address.ip())?;
+    Ok(server::app(open, axum::Router::new(), access))
+}
+
+fn token(token: &config::ApiToken) -> server::ApiToken {
+    let role = match token.role {
+        config::Role::Read => server::Role::Read,
+        config::Role::Operate => server::Role::Operate,
+    };
+    server::ApiToken { role, token: token.token.clone() }
+}
+
+struct Health(Arc<dyn Store>);
+
+#[async_trait]
+impl server::Ready for Health {
+    async fn readiness(&self) -> server::Readiness {
+        // Agents run without walls until the sandbox tiers exist, and everything that tells of the tier says so.
+        server::Readiness {
+            database: self.0.ready().await.is_ok(),
+            sandbox: Some(crate::runner::TIER.to_owned()),
+        }
+    }
+}
+
+/// The file of `sqlite:PATH`.
+fn database_file(url: &str) -> anyhow::Result<PathBuf> {
+    let path = url.strip_prefix("sqlite:").context("database.url must begin with `sqlite:`")?;
+    Ok(PathBuf::from(path.trim_start_matches("//")))
+}

@@ -1,0 +1,204 @@
+//! `divisi run`: an issue in a file, a repository on this disk, the same work. Finished branches come back.
+
+use super::exit::Exit;
+use super::live::Live;
+use super::local::{Local, Setup};
+use super::terminal::{ended, say};
+use crate::config::{self, AgentKind, host};
+use crate::domain::{Orchestration, RunPolicy, RunState, TaskState};
+use crate::plan::{self, Verdict};
+use crate::sandbox::{HostSpec, Launcher};
+use crate::simulator::RepoContent;
+use anyhow::Context as _;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Work on an issue in a file and a repository on this disk, without a GitHub account.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The master issue, Markdown; its first heading is the title.
+    #[arg(value_name = "ISSUE.md")]
+    issue: PathBuf,
+    /// The repository. Its current branch is the base; nothing but new branches is written to it.
+    #[arg(long, value_name = "DIR")]
+    repo: PathBuf,
+    /// The agent to use instead of the one that `.github/divisi.toml` names.
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// The configuration file for the agents [default: divisi.toml if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Let a real agent run without a sandbox.
+    #[arg(long)]
+    yes: bool,
+    /// Keep the temporary directory with the simulated GitHub, the database and the logs.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Where a repository's rules are.
+const REPO_FILE: &str = ".github/divisi.toml";
+
+pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
+    let text = std::fs::read_to_string(&args.issue)
+        .map_err(|e| ended(Exit::CannotParse, format!("cannot read {}: {e}", args.issue.display())))?;
+    let (title, body) = title_and_body(&text, &args.issue);
+    let git = Git::new(std::path::absolute(&args.repo)?).await?;
+    let branch =
+        git.line(&["symbolic-ref", "--short", "HEAD"]).await.context("the repository is on no branch")?;
+    git.line(&["rev-parse", "--verify", "HEAD^{commit}"])
+        .await
+        .context("the repository has no commit yet")?;
+    let policy = policy(&git).await?;
+    refuse_unready(&title, &body, &policy)?;
+
+    let agents = config::load_agents(args.config.as_deref())?;
+    let name = args.agent.clone().unwrap_or_else(|| policy.agent.clone());
+    let agent = agents.get(&name).ok_or_else(|| {
+        let known: Vec<&str> = agents.keys().map(String::as_str).collect();
+        ended(Exit::Agent, format!("there is no agent `{name}`; configured are: {}", known.join(", ")))
+    })?;
+    if !args.yes {
+        return Err(ended(
+            Exit::Other,
+            format!(
+                "`{name}` would run as you and without a sandbox: it can read and change everything that you can.\n\
+                 Add --yes if that is what you want."
+            ),
+        ));
+    }
+    if agent.kind == AgentKind::Claude && agent.key.is_none() {
+        let hint = "set DIVISI_AGENTS__CLAUDE__KEY or [agents.claude] key";
+        return Err(ended(Exit::Agent, format!("`{name}` has no model key: {hint}")));
+    }
+
+    let setup = Setup {
+        content: RepoContent::CopyOf { dir: git.dir.clone(), rev: "HEAD".to_owned() },
+        default_branch: branch.clone(),
+        // One name for one agent: the repository's file may name another than --agent does.
+        agents: BTreeMap::from([(policy.agent.clone(), agent.clone())]),
+        slots: 1,
+        keep: args.keep,
+    };
+    let local = Local::start(setup).await?;
+    let worked = tokio::select! {
+        worked = work(&local, &git, &title, &body) => worked,
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+    };
+    if let Some(dir) = local.stop().await {
+        say(&format!("\nEverything is kept in {}", dir.display()));
+    }
+    worked
+}
+
+async fn work(local: &Local, git: &Git, title: &str, body: &str) -> anyhow::Result<Exit> {
+    let mut live = Live::new();
+    let master = local.open_master(title, body)?;
+    let state = local.follow(master, 1, &mut live).await?;
+    say("");
+    say(&local.summary(&state).await?);
+    bring_back(local, git, &state).await?;
+    match state.run.state {
+        RunState::Ended(outcome) => Ok(outcome.into()),
+        RunState::Active => Ok(Exit::Other),
+    }
+}
+
+/// Fetches the finished branches. A branch that exists already with other commits is left alone; the new one
+/// gets a number.
+async fn bring_back(local: &Local, git: &Git, state: &Orchestration) -> anyhow::Result<()> {
+    let remote = local.remote().context("the simulated repository is gone")?;
+    say("");
+    for task in state.tasks.iter().filter(|t| t.state == TaskState::Completed) {
+        let Some(published) = &task.published else { continue };
+        let mut name = task.branch.clone();
+        for n in 2.. {
+            match git.line(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{name}")]).await {
+                Ok(head) if head != published.head.as_str() => name = format!("{}-{n}", task.branch),
+                _ => break,
+            }
+        }
+        let refspec = format!("refs/heads/{}:refs/heads/{name}", task.branch);
+        let remote = remote.to_str().context("the temporary directory's path is not valid UTF-8")?;
+        git.line(&["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, &refspec]).await?;
+        say(&format!("  {} {name}", published.head.short()));
+    }
+    Ok(())
+}
+
+/// The first heading is the title; without one the file's name is.
+fn title_and_body(text: &str, path: &Path) -> (String, String) {
+    let text = text.trim_start_matches('\u{feff}');
+    let first = text.lines().position(|l| !l.trim().is_empty()).unwrap_or(0);
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.get(first).and_then(|l| l.strip_prefix("# ")) {
+        Some(title) => (title.trim().to_owned(), lines[first + 1..].join("\n")),
+        None => {
+            let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or("Issue");
+            (name.to_owned(), text.to_owned())
+        }
+    }
+}
+
+async fn policy(git: &Git) -> anyhow::Result<RunPolicy> {
+    match git.line(&["show", &format!("HEAD:{REPO_FILE}")]).await {
+        Ok(text) => config::RepoFile::parse(&text).map_err(|e| ended(Exit::Other, e.to_string())),
+        Err(_) => Ok(RunPolicy::default()),
+    }
+}
+
+/// The plan is looked at before anything is started, so that its faults have their own exit codes.
+fn refuse_unready(title: &str, body: &str, policy: &RunPolicy) -> anyhow::Result<()> {
+    let plan = plan::read(title, body, None, None);
+    let verdict = plan.verdict(policy.min_tasks as usize);
+    let exit = match verdict {
+        Verdict::Parallel | Verdict::Ordered => return Ok(()),
+        Verdict::Sequential => Exit::Dependencies,
+        Verdict::Empty | Verdict::TooFew | Verdict::TooMany => Exit::CannotParse,
+    };
+    Err(ended(exit, crate::report::notice::plan_refused(&plan, verdict, policy.min_tasks)))
+}
+
+/// git in the user's own repository, which no agent ever touches.
+struct Git {
+    dir: PathBuf,
+    launcher: Launcher,
+}
+
+impl Git {
+    async fn new(dir: PathBuf) -> anyhow::Result<Self> {
+        anyhow::ensure!(dir.is_dir(), "{} is not a directory", dir.display());
+        Ok(Self { dir, launcher: Launcher::new(host::current_exe()?).await? })
+    }
+
+    /// Runs git and returns what it prints, without the last line end.
+    async fn line(&self, args: &[&str]) -> anyhow::Result<String> {
+        let mut env = BTreeMap::from([
+            ("PATH".to_owned(), host::search_path().to_string_lossy().into_owned()),
+            ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),
+        ]);
+        if let Some(home) = host::home() {
+            env.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
+        }
+        let words = [OsString::from("-C"), self.dir.clone().into_os_string()];
+        let output = self
+            .launcher
+            .run_host(HostSpec {
+                program: "git".to_owned(),
+                args: words.into_iter().chain(args.iter().map(OsString::from)).collect(),
+                env,
+                cwd: self.dir.clone(),
+                stdin: Vec::new(),
+                deadline: Duration::from_secs(300),
+                max_output: 16 << 20,
+            })
+            .await?;
+        if output.code != 0 {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            anyhow::bail!("git {} failed: {said}", args.first().copied().unwrap_or_default());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+}

@@ -1,0 +1,84 @@
+//! Tokens that were handed to runners: for one repository, in memory only, revoked when the attempt ends.
+
+use super::Orchestrator;
+use super::reconcile::lock;
+use crate::domain::{AttemptId, Repo};
+use crate::github::{App, Error};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+/// A token that was handed out.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The token.
+    pub token: SecretString,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
+/// Tokens by attempt.
+#[derive(Default)]
+pub(super) struct Credentials(Mutex<HashMap<AttemptId, Vec<Issued>>>);
+
+/// A token with less time left is not handed out again.
+const LEAST_LEFT_SECONDS: i64 = 300;
+
+impl Orchestrator {
+    /// A token that may fetch from and push to this one repository, for a live attempt; the one that the attempt
+    /// has already while it lasts.
+    ///
+    /// # Errors
+    /// As GitHub gives them.
+    pub async fn credential(&self, attempt: &AttemptId, repo: &Repo) -> Result<Issued, Error> {
+        let now = crate::clock::now();
+        let lasting = |i: &&Issued| i.expires_at.as_second() - now.as_second() > LEAST_LEFT_SECONDS;
+        if let Some(issued) =
+            lock(&self.shared.credentials.0).get(attempt).and_then(|all| all.iter().find(lasting))
+        {
+            return Ok(issued.clone());
+        }
+        let token = self.shared.github.mint_scoped(repo.installation, repo.id, App::PUSH).await?;
+        let issued = Issued { token: token.token, expires_at: token.expires_at };
+        lock(&self.shared.credentials.0).entry(attempt.clone()).or_default().push(issued.clone());
+        Ok(issued)
+    }
+
+    /// The attempt ended: its tokens are revoked in the background.
+    pub fn attempt_over(&self, attempt: &AttemptId) {
+        let issued = lock(&self.shared.credentials.0).remove(attempt).unwrap_or_default();
+        if !issued.is_empty() {
+            let this = self.clone();
+            self.shared.tasks.spawn(async move { this.revoke(issued).await });
+        }
+    }
+
+    /// Tokens of attempts whose lease was lost are revoked too.
+    pub(super) fn revoke_lost(&self, run: &crate::domain::Orchestration) {
+        let lost: Vec<AttemptId> = lock(&self.shared.credentials.0)
+            .keys()
+            .filter(|a| a.run == run.run.id)
+            .filter(|a| run.task(a.task).is_none_or(|t| t.runner.is_none() || t.attempt != a.attempt))
+            .cloned()
+            .collect();
+        for attempt in lost {
+            self.attempt_over(&attempt);
+        }
+    }
+
+    pub(super) async fn revoke_all(&self) {
+        let all = std::mem::take(&mut *lock(&self.shared.credentials.0));
+        for issued in all.into_values() {
+            self.revoke(issued).await;
+        }
+    }
+
+    async fn revoke(&self, issued: Vec<Issued>) {
+        for one in issued {
+            if let Err(error) = self.shared.github.revoke(&one.token).await {
+                tracing::warn!(%error, expires_at = %one.expires_at, "a token could not be revoked; it ends by itself");
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The two comments of a run, progress and summary: made once, edited in place, found again by their marker.
+
+use super::{Context, Found, Sent};
+use crate::clock;
+use crate::domain::{EffectKey, Remote};
+use crate::github::Error;
+use crate::report;
+
+pub(super) async fn send(
+    context: &Context<'_>,
+    key: EffectKey,
+    remote: Option<Remote>,
+) -> Result<Sent, Error> {
+    let orchestration = &context.snapshot.orchestration;
+    let (marker, links) = (context.marker(key), &context.settings.web_url);
+    let body = match key {
+        EffectKey::Summary => report::summary(orchestration, links, &marker),
+        _ => report::progress(orchestration, clock::now(), links, &marker),
+    };
+    let id = match remote {
+        Some(remote) => {
+            context.github.update_comment(remote.id, &body).await?;
+            remote.id
+        }
+        None => context.github.create_comment(orchestration.run.master.number, &body).await?.id,
+    };
+    Ok(Sent::Applied(Some(Remote { id, number: None }), None))
+}
+
+pub(super) async fn look(context: &Context<'_>, key: EffectKey) -> Result<Found, Error> {
+    let run = &context.snapshot.orchestration.run;
+    let comments = context.github.list_comments(run.master.number, Some(run.created_at)).await?;
+    let ours = comments.into_iter().filter(|c| c.by_app && context.is_marked(&c.body, key));
+    Ok(ours.map(|c| c.id).min().map_or(Found::No, |id| Found::Yes(Remote { id, number: None }, None)))
+}

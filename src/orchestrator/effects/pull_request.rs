@@ -1,0 +1,90 @@
+//! The pull request of a task. Before it is opened, what GitHub shows is compared with what the runner
+//! reported: the same head, and nothing outside the allowed paths.
+
+use super::{Context, Found, Sent};
+use crate::domain::{
+    EffectKey, Failure, FailureKind, Published, Remote, RunEvent, RunPolicy, Task, TaskEvent, TaskNumber,
+    protect,
+};
+use crate::github::{Compare, Error, IssueState, NewPull};
+use crate::report;
+
+pub(super) async fn send(context: &Context<'_>, number: TaskNumber) -> Result<Sent, Error> {
+    let orchestration = &context.snapshot.orchestration;
+    let run = &orchestration.run;
+    let task = orchestration.task(number);
+    let Some((task, published)) = task.and_then(|t| Some((t, t.published.as_ref()?))) else {
+        return Ok(Sent::Refused(format!("task {number} has nothing to publish"), None));
+    };
+    let compared = context.github.compare(published.base.as_str(), &task.branch).await?;
+    if let Err(failure) = check(&compared, published, &run.policy) {
+        let why = failure.message.clone();
+        return Ok(Sent::Refused(why, Some(RunEvent::Task(number, TaskEvent::PublishRefused(failure)))));
+    }
+    let text = report::pull_request(run, task, &context.marker(EffectKey::PullRequest(number)));
+    let pull = NewPull {
+        head: &task.branch,
+        base: orchestration.stands_on(task).map_or(&run.base, |t| &t.branch),
+        title: &text.title,
+        body: &text.body,
+        draft: run.policy.draft,
+    };
+    match context.github.create_pull(pull).await {
+        Ok(opened) => {
+            context
+                .logs
+                .line(run, &format!("opened pull request #{} for task {number}", opened.number))
+                .await;
+            Ok(applied(number, opened.id, opened.number))
+        }
+        // GitHub keeps one open pull request per branch: ours is there already.
+        Err(Error::Invalid { op, messages }) => match find(context, task).await? {
+            Some(remote) => Ok(applied(number, remote.id, remote.number.unwrap_or_default())),
+            None => Err(Error::Invalid { op, messages }),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) async fn look(context: &Context<'_>, number: TaskNumber) -> Result<Found, Error> {
+    let Some(task) = context.snapshot.orchestration.task(number) else { return Ok(Found::No) };
+    Ok(find(context, task).await?.map_or(Found::No, |remote| {
+        let event = TaskEvent::PullRequestKnown(remote.number.unwrap_or_default());
+        Found::Yes(remote, Some(RunEvent::Task(number, event)))
+    }))
+}
+
+/// The open pull request of the task's branch that our App opened for it.
+async fn find(context: &Context<'_>, task: &Task) -> Result<Option<Remote>, Error> {
+    let key = EffectKey::PullRequest(task.number);
+    let pulls = context.github.pulls_by_head(&task.branch).await?;
+    let ours = pulls
+        .into_iter()
+        .filter(|p| p.state == IssueState::Open && p.author_is_app && context.is_marked(&p.body, key));
+    Ok(ours.map(|p| Remote { id: p.id, number: Some(p.number) }).min_by_key(|r| r.number))
+}
+
+fn applied(task: TaskNumber, id: u64, number: u64) -> Sent {
+    let event = RunEvent::Task(task, TaskEvent::PullRequestKnown(number));
+    Sent::Applied(Some(Remote { id, number: Some(number) }), Some(event))
+}
+
+/// Facts, not words: what GitHub shows must be what the runner said it pushed.
+fn check(compared: &Compare, published: &Published, policy: &RunPolicy) -> Result<(), Failure> {
+    let wrong = |text: String| Err(Failure::new(FailureKind::ValidationError, text));
+    if compared.head_sha != published.head {
+        let (shown, told) = (compared.head_sha.short(), published.head.short());
+        return wrong(format!("GitHub shows {shown} on the branch, the runner reported {told}."));
+    }
+    if compared.ahead_by == 0 || compared.files.is_empty() {
+        return Err(Failure::new(
+            FailureKind::NoChanges,
+            "GitHub shows no change between the base and the branch.",
+        ));
+    }
+    let refused = protect::refused(&policy.protected_paths, compared.files.iter().map(String::as_str));
+    if !refused.is_empty() {
+        return Err(protect::failure(&refused));
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! From a stored delivery to what it changes, one at a time and in order of arrival.
+//!
+//! All that a delivery changes in the store is one transaction ([`Settlement`]); what it makes Divisi say is in
+//! the same transaction as effects, sent afterwards by the answering loop.
+
+use super::Orchestrator;
+use super::answer::Draft;
+use super::effects::{self, Answer};
+use crate::clock;
+use crate::domain::command::{self, Command, TRIGGER_LABEL};
+use crate::domain::{RunEvent, Target};
+use crate::github::event::{Event, EventIssue, Kind};
+use crate::github::{CallCounter, Error};
+use crate::report;
+use crate::store::{InboxDelivery, Settled, Settlement, StoreError};
+use jiff::SignedDuration;
+use std::time::Duration;
+
+/// With nothing to do, the inbox is looked at again so much later: a wake-up is only a hint.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A settlement that collides with another change is worked out anew at most so often at once.
+const COLLISIONS: u32 = 5;
+
+/// Why a delivery cannot be settled now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// GitHub.
+    #[error(transparent)]
+    GitHub(#[from] Error),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Orchestrator {
+    /// The intake loop.
+    pub(super) async fn take_in(&self) {
+        while !self.shared.stop.is_cancelled() {
+            match self.shared.store.delivery_due(clock::now()).await {
+                Ok(Some(delivery)) => self.take_one(delivery).await,
+                Ok(None) => self.rest().await,
+                Err(error) => {
+                    tracing::warn!(%error, "the inbox cannot be read; trying again");
+                    self.rest().await;
+                }
+            }
+        }
+    }
+
+    async fn rest(&self) {
+        tokio::select! {
+            () = self.shared.inbox.notified() => {}
+            () = clock::sleep(LOOK_AGAIN) => {}
+            () = self.shared.stop.cancelled() => {}
+        }
+    }
+
+    async fn take_one(&self, delivery: InboxDelivery) {
+        let (id, tries) = (delivery.id.clone(), delivery.tries);
+        let trouble = match self.settle(&delivery).await {
+            Ok(note) => {
+                tracing::info!(delivery = %id, event = delivery.event, note, "a delivery is settled");
+                return;
+            }
+            Err(trouble) => trouble,
+        };
+        let settled = match &trouble {
+            Trouble::GitHub(error) if is_final(error) => {
+                tracing::warn!(delivery = %id, error = %trouble, "a delivery cannot be worked on");
+                let note = format!("given up: {trouble}");
+                let settlement = Settlement { note, ..Settlement::only(id.clone()) };
+                self.shared.store.delivery_settled(settlement, clock::now()).await.map(drop)
+            }
+            _ => {
+                tracing::warn!(delivery = %id, error = %trouble, "a delivery has to wait");
+                let until = match &trouble {
+                    Trouble::GitHub(Error::RateLimited { retry_at, .. }) => *retry_at,
+                    _ => clock::now() + SignedDuration::from_secs(2_i64.pow(tries.min(8) + 1).min(300)),
+                };
+                self.shared.store.delivery_deferred(&id, until, &trouble.to_string()).await
+            }
+        };
+        if let Err(error) = settled {
+            tracing::warn!(delivery = %id, %error, "a delivery could not be put off; it is tried again");
+            clock::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Works out what the delivery changes and commits it; a collision with another change starts over.
+    async fn settle(&self, delivery: &InboxDelivery) -> Result<String, Trouble> {
+        let me = self.shared.github.info().await?;
+        let calls = CallCounter::default();
+        let event = match Event::read(delivery.id.clone(), &delivery.event, &delivery.payload, &me) {
+            Ok(event) => event,
+            Err(malformed) => {
+                let note = format!("not understood: {malformed}");
+                let settlement = Settlement { note: note.clone(), ..Settlement::only(delivery.id.clone()) };
+                self.shared.store.delivery_settled(settlement, clock::now()).await?;
+                return Ok(note);
+            }
+        };
+        let mut collisions = 0;
+        loop {
+            let mut settlement = self.judge(&event, &calls).await?;
+            settlement.trigger = event.trigger();
+            let note = settlement.note.clone();
+            if let Some(start) = &mut settlement.start {
+                start.run.usage.api_calls += calls.get();
+            }
+            let started = settlement.start.as_ref().map(|s| s.run.clone());
+            let changed = settlement.change.as_ref().map(|(run, _)| run.clone());
+            match self.shared.store.delivery_settled(settlement, clock::now()).await? {
+                Settled::Done => {
+                    self.shared.answers.notify_one();
+                    if let Some(run) = &started {
+                        self.shared
+                            .logs
+                            .line(run, &format!("run {} started by @{}", run.id, run.requester))
+                            .await;
+                        self.wake(&run.id);
+                    }
+                    if let Some(run) = &changed {
+                        self.count(run, calls.get()).await;
+                        self.wake(run);
+                    }
+                    return Ok(note);
+                }
+                Settled::Duplicate => return Ok("the same act was delivered before".to_owned()),
+                Settled::Conflict if collisions < COLLISIONS => collisions += 1,
+                Settled::Conflict => {
+                    return Err(StoreError::Unavailable("the run keeps changing".to_owned()).into());
+                }
+            }
+        }
+    }
+
+    /// What the event means now.
+    async fn judge(&self, event: &Event, calls: &CallCounter) -> Result<Settlement, Trouble> {
+        if event.sender.is_bot || event.sender.is_own_app {
+            return Ok(Settlement {
+                note: "ignored: a bot".to_owned(),
+                ..Settlement::only(event.delivery.clone())
+            });
+        }
+        match &event.kind {
+            Kind::Labeled { issue, label } if label.eq_ignore_ascii_case(TRIGGER_LABEL) && issue.open => {
+                let draft = Draft::new(event, issue, Target::Issue(issue.number));
+                self.command(draft, issue, Command::Start, calls).await
+            }
+            Kind::CommentCreated { comment_id, body, issue } => {
+                let draft = Draft::new(event, issue, Target::Comment(*comment_id));
+                match command::parse(body) {
+                    None => Ok(draft.done("ignored: no command")),
+                    Some(Ok(command)) => self.command(draft, issue, command, calls).await,
+                    Some(Err(misunderstood)) => Ok(match self.refused(&draft, calls).await? {
+                        true => draft.confused().done("refused: no write access"),
+                        false => {
+                            draft.notice(report::notice::unknown_word(&misunderstood)).done("not understood")
+                        }
+                    }),
+                }
+            }
+            _ => Ok(Settlement {
+                note: "nothing to do".to_owned(),
+                ..Settlement::only(event.delivery.clone())
+            }),
+        }
+    }
+
+    async fn command(
+        &self,
+        draft: Draft,
+        issue: &EventIssue,
+        command: Command,
+        calls: &CallCounter,
+    ) -> Result<Settlement, Trouble> {
+        if self.refused(&draft, calls).await? {
+            return Ok(draft.confused().done("refused: no write access"));
+        }
+        match command {
+            Command::Help => Ok(draft.notice(report::notice::help()).done("help")),
+            Command::Start => self.start_run(draft, issue, calls).await,
+            Command::Retry(tasks) => self.retry(draft, issue, &tasks).await,
+        }
+    }
+
+    /// Whether the sender may not give commands here: only write access, asked now, counts.
+    async fn refused(&self, draft: &Draft, calls: &CallCounter) -> Result<bool, Trouble> {
+        let permission = self.client(&draft.repo, calls).permission(&draft.sender).await?;
+        Ok(!permission.may_write())
+    }
+
+    /// Adds calls that were made for the run outside of its reconciliation.
+    async fn count(&self, run: &crate::domain::RunId, calls: u64) {
+        if calls > 0
+            && let Err(error) =
+                self.shared.store.run_changed(run, RunEvent::CallsMade(calls), clock::now()).await
+        {
+            tracing::warn!(%run, %error, "calls could not be counted");
+        }
+    }
+
+    /// The answering loop: sends the effects of deliveries.
+    pub(super) async fn answer(&self) {
+        while !self.shared.stop.is_cancelled() {
+            match self.shared.store.answers_due(clock::now()).await {
+                Ok(due) => {
+                    for effect in due {
+                        if self.shared.stop.is_cancelled() {
+                            return;
+                        }
+                        if let Err(error) = self.answer_one(&effect).await {
+                            tracing::warn!(%error, "an answer could not be recorded; it is tried again");
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the answers cannot be read; trying again"),
+            }
+            tokio::select! {
+                () = self.shared.answers.notified() => {}
+                () = clock::sleep(LOOK_AGAIN) => {}
+                () = self.shared.stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn answer_one(&self, effect: &crate::domain::Effect) -> Result<(), StoreError> {
+        let answer: Answer = match serde_json::from_value(effect.payload.clone()) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let why = format!("its row cannot be read: {error}");
+                return self
+                    .shared
+                    .store
+                    .effect_refused(&effect.scope, effect.key, &why, None, clock::now())
+                    .await;
+            }
+        };
+        let calls = CallCounter::default();
+        let github = self.client(&answer.repo, &calls);
+        effects::answer(self.shared.store.as_ref(), &self.shared.settings, &github, effect, &answer).await?;
+        if let Some(run) = &answer.run {
+            self.count(run, calls.get()).await;
+        }
+        Ok(())
+    }
+
+    /// Agents that may be asked for.
+    pub(super) fn knows_agent(&self, name: &str) -> bool {
+        self.shared.settings.agents.iter().any(|a| a == name)
+    }
+}
+
+/// Errors that trying again does not cure.
+fn is_final(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Forbidden { .. } | Error::NotFound { .. } | Error::Gone { .. } | Error::Invalid { .. }
+    )
+}

@@ -1,0 +1,138 @@
+//! `reconcile(run)`: read the state, do what is missing, until nothing is.
+//!
+//! It carries no payload and may run any number of times: what it does follows from the store alone.
+
+use super::Orchestrator;
+use super::effects::{self, Context, Step};
+use crate::clock;
+use crate::domain::{Action, RunEvent, RunId, RunState, TaskState, decide};
+use crate::github::CallCounter;
+use crate::store::StoreError;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// After an error of the store, a run is looked at again so much later.
+const STORE_BACKOFF: Duration = Duration::from_secs(2);
+
+impl Orchestrator {
+    /// Reconciles the run soon, on its own task; a run that is being reconciled is looked at once more.
+    pub(super) fn wake(&self, run: &RunId) {
+        if self.shared.stop.is_cancelled() {
+            return;
+        }
+        {
+            let mut running = lock(&self.shared.reconciling);
+            if let Some(again) = running.get_mut(run) {
+                *again = true;
+                return;
+            }
+            running.insert(run.clone(), false);
+        }
+        let (this, run) = (self.clone(), run.clone());
+        self.shared.tasks.spawn(async move {
+            loop {
+                if let Err(error) = this.reconcile(&run).await {
+                    tracing::warn!(%run, %error, "a run could not be reconciled; it is tried again");
+                    this.wake_later(&run, STORE_BACKOFF);
+                }
+                let mut running = lock(&this.shared.reconciling);
+                match running.get_mut(&run) {
+                    Some(again) if *again && !this.shared.stop.is_cancelled() => *again = false,
+                    _ => {
+                        running.remove(&run);
+                        return;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Wakes the run after `wait`; one timer a run is enough, since every pass sets the next.
+    fn wake_later(&self, run: &RunId, wait: Duration) {
+        if !lock(&self.shared.timers).insert(run.clone()) {
+            return;
+        }
+        let (this, run) = (self.clone(), run.clone());
+        self.shared.tasks.spawn(async move {
+            tokio::select! {
+                () = clock::sleep(wait) => {}
+                () = this.shared.stop.cancelled() => {}
+            }
+            lock(&this.shared.timers).remove(&run);
+            this.wake(&run);
+        });
+    }
+
+    /// One pass after another until `decide` has nothing more for now.
+    async fn reconcile(&self, run: &RunId) -> Result<(), StoreError> {
+        loop {
+            let snapshot = self.shared.store.snapshot(run).await?;
+            let orchestration = &snapshot.orchestration;
+            self.shared.views.write(orchestration).await;
+            if orchestration.tasks.iter().any(|t| t.state == TaskState::Ready) {
+                self.shared.work.notify_waiters();
+            }
+            let now = clock::now();
+            let actions = decide(&snapshot, now);
+            if actions.is_empty() {
+                if orchestration.run.state != RunState::Active {
+                    if self.shared.store.run_settled(orchestration).await? {
+                        self.shared.views.forget(run);
+                    }
+                }
+                return Ok(());
+            }
+            let calls = CallCounter::default();
+            let context = Context {
+                snapshot: &snapshot,
+                github: self.client(&orchestration.run.repo, &calls),
+                settings: &self.shared.settings,
+                logs: &self.shared.logs,
+            };
+            let mut moved = false;
+            for action in actions {
+                if self.shared.stop.is_cancelled() {
+                    break;
+                }
+                match action {
+                    Action::Effect { key, digest } => {
+                        let step = effects::run(self.shared.store.as_ref(), &context, key, &digest).await?;
+                        moved |= step == Step::Moved;
+                        // What follows may look different now, and a ready task should not wait for the rest.
+                        if step == Step::Moved && matches!(key, crate::domain::EffectKey::SubIssue(_)) {
+                            self.shared.work.notify_waiters();
+                        }
+                    }
+                    Action::End => {
+                        let ended = self.shared.store.run_changed(run, RunEvent::Ended, now).await;
+                        match ended {
+                            Ok(after) => {
+                                moved = true;
+                                self.shared.logs.ended(&after.after).await;
+                            }
+                            Err(StoreError::Refused(_)) => moved = true,
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    Action::WakeAt(at) => self.wake_later(run, until(now, at)),
+                }
+            }
+            let made = calls.get();
+            if made > 0 {
+                self.shared.store.run_changed(run, RunEvent::CallsMade(made), clock::now()).await?;
+            }
+            if !moved || self.shared.stop.is_cancelled() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+}
+
+/// A poisoned lock only means that a panic happened elsewhere; the maps are valid after every statement.
+pub(super) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,245 @@
+//! The start of a run: everything that must hold is looked at before anything is made.
+
+use super::Orchestrator;
+use super::answer::Draft;
+use super::intake::Trouble;
+use crate::clock;
+use crate::config::RepoFile;
+use crate::domain::{
+    IssueRef, IssueTitle, Orchestration, Progress, Run, RunPolicy, RunState, Sha, Spent, Task, TaskNumber,
+    TaskState, Usage, branch_name,
+};
+use crate::github::event::EventIssue;
+use crate::github::{BranchHead, CallCounter, Error, Issue, IssueState};
+use crate::plan::{self, Plan, PlannedTask, Verdict};
+use crate::report::notice;
+use crate::store::Settlement;
+use std::collections::HashMap;
+
+/// Where a repository's rules are.
+const REPO_FILE: &str = ".github/divisi.toml";
+
+impl Orchestrator {
+    /// `/orchestrate` or the label: a new run, or the reason why not.
+    pub(super) async fn start_run(
+        &self,
+        draft: Draft,
+        issue: &EventIssue,
+        calls: &CallCounter,
+    ) -> Result<Settlement, Trouble> {
+        let store = &self.shared.store;
+        if issue.is_pull_request {
+            return Ok(draft.notice(notice::pull_request_instead_of_issue()).done("refused: a pull request"));
+        }
+        if !issue.open {
+            return Ok(draft.notice(notice::closed_issue()).done("refused: the issue is closed"));
+        }
+        if let Some(role) = store.role_of(draft.repo.id, issue.number).await? {
+            let master = store.snapshot(role.task().0).await?.orchestration.run.master.number;
+            return Ok(draft.notice(notice::part_of_a_run(master)).done("refused: part of a run"));
+        }
+        let earlier = store.run_of_master(draft.repo.id, issue.number).await?;
+        if let Some(live) = earlier.as_ref().filter(|o| o.run.state == RunState::Active) {
+            return Ok(draft.notice(notice::already_running(live)).done("a run is live already"));
+        }
+        let github = self.client(&draft.repo, calls);
+        let policy = match github.file(REPO_FILE).await?.as_deref().map(RepoFile::parse) {
+            None => RunPolicy::default(),
+            Some(Ok(policy)) => policy,
+            Some(Err(error)) => {
+                return Ok(draft
+                    .notice(notice::bad_config(REPO_FILE, &error.to_string(), &error.snippet))
+                    .done("refused: bad configuration"));
+            }
+        };
+        if !policy.allow.is_empty()
+            && !policy.allow.iter().any(|login| login.eq_ignore_ascii_case(&draft.sender))
+        {
+            return Ok(draft.confused().done("refused: not on the repository's allow list"));
+        }
+        if !self.knows_agent(&policy.agent) {
+            let known = &self.shared.settings.agents;
+            return Ok(draft
+                .notice(notice::unknown_agent(&policy.agent, known))
+                .done("refused: unknown agent"));
+        }
+        let repo = draft.repo.clone();
+        let plan = plan::read(&issue.title, &issue.body, Some(issue.number), Some((&repo.owner, &repo.name)));
+        match plan.verdict(policy.min_tasks as usize) {
+            Verdict::Parallel | Verdict::Ordered => {}
+            refused => {
+                return Ok(draft
+                    .notice(notice::plan_refused(&plan, refused, policy.min_tasks))
+                    .done("refused: the plan"));
+            }
+        }
+        if store.runs_active(repo.id).await? >= self.shared.settings.runs_per_repo {
+            let limit = self.shared.settings.runs_per_repo;
+            return Ok(draft.notice(notice::too_many_runs(limit)).done("refused: too many runs"));
+        }
+        let base = if policy.base.is_empty() { repo.default_branch.clone() } else { policy.base.clone() };
+        let base_sha = match github.branch_head(&base).await? {
+            BranchHead::At(sha) => sha,
+            BranchHead::Missing => {
+                return Ok(draft.notice(notice::no_such_branch(&base)).done("refused: no base branch"));
+            }
+            BranchHead::EmptyRepository => {
+                return Ok(draft.notice(notice::empty_repository()).done("refused: empty repository"));
+            }
+        };
+        let mut existing = HashMap::new();
+        for task in plan.tasks.iter().filter(|t| !t.done) {
+            let Some(number) = task.existing_issue.filter(|n| *n != issue.number) else { continue };
+            match github.issue(number).await {
+                Ok(found) if !found.is_pull_request => {
+                    existing.insert(number, found);
+                }
+                Ok(_) => {
+                    return Ok(draft
+                        .notice(notice::linked_issue(number, "is a pull request"))
+                        .done("refused: a linked issue"));
+                }
+                Err(Error::NotFound { .. } | Error::Gone { .. } | Error::Moved { .. }) => {
+                    return Ok(draft
+                        .notice(notice::linked_issue(number, "cannot be read"))
+                        .done("refused: a linked issue"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let found = Found { policy, plan, base, base_sha, existing, earlier };
+        let orchestration = self.compose(&draft, issue, found).await?;
+        if orchestration.tasks.iter().all(|t| t.state.is_terminal()) {
+            return Ok(draft
+                .notice(notice::all_in_review(&orchestration))
+                .done("refused: everything is in review"));
+        }
+        Ok(draft.start(orchestration))
+    }
+
+    async fn compose(
+        &self,
+        draft: &Draft,
+        issue: &EventIssue,
+        found: Found,
+    ) -> Result<Orchestration, Trouble> {
+        let now = clock::now();
+        let day = now.strftime("%Y%m%d").to_string();
+        let name = format!("orch-{}-{day}", issue.number);
+        let before = self.shared.store.orchestrations_named(draft.repo.id, &name).await?;
+        let sequence = found.earlier.as_ref().map_or(1, |o| o.run.sequence + 1);
+        let tasks = tasks(&found, issue.number, sequence, now);
+        Ok(Orchestration {
+            run: Run {
+                id: crate::domain::RunId::new(clock::ordered_id()),
+                repo: draft.repo.clone(),
+                master: IssueTitle { number: issue.number, id: issue.id, title: issue.title.clone() },
+                orchestration_id: if before == 0 { name } else { format!("{name}-{}", before + 1) },
+                sequence,
+                requester: draft.sender.clone(),
+                context: found.plan.context,
+                base: found.base,
+                base_sha: found.base_sha,
+                policy: found.policy,
+                state: RunState::Active,
+                created_at: now,
+                active_since: now,
+                ended_at: None,
+                triggers: vec![draft.target],
+                round: 1,
+                deliveries: vec![draft.delivery.clone()],
+                usage: Usage::default(),
+                sandbox_tier: String::new(),
+            },
+            tasks,
+        })
+    }
+}
+
+/// What a start found out.
+struct Found {
+    policy: RunPolicy,
+    plan: Plan,
+    base: String,
+    base_sha: Sha,
+    existing: HashMap<u64, Issue>,
+    earlier: Option<Orchestration>,
+}
+
+/// The run's tasks: the plan's open ones, numbered from 1 in the plan's order.
+fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec<Task> {
+    let open: Vec<usize> = found.plan.open().filter(|i| !is_closed(found, &found.plan.tasks[*i])).collect();
+    let number = |index: usize| open.iter().position(|i| *i == index).map(|at| at as TaskNumber + 1);
+    let mut waits: HashMap<TaskNumber, Vec<TaskNumber>> = HashMap::new();
+    for overlap in &found.plan.overlaps {
+        if let (Some(a), Some(b)) = (number(overlap.a), number(overlap.b)) {
+            waits.entry(a.max(b)).or_default().push(a.min(b));
+        }
+    }
+    let make = |(at, index): (usize, &usize)| -> Task {
+        let planned = &found.plan.tasks[*index];
+        let number = at as TaskNumber + 1;
+        let linked = planned.existing_issue.and_then(|n| found.existing.get(&n));
+        let before = earlier(found, planned);
+        let in_review = before.is_some_and(|t| matches!(t.state, TaskState::Completed | TaskState::InReview));
+        let sub_issue = linked
+            .map(|i| IssueRef { number: i.number, id: i.id })
+            .or_else(|| before.and_then(|t| t.sub_issue));
+        let mut details = planned.details.clone();
+        if let Some(linked) = linked {
+            details = format!("{details}\n\n{}\n\n{}", linked.title, linked.body).trim().to_owned();
+        }
+        Task {
+            number,
+            title: planned.title.clone(),
+            details,
+            criteria: if planned.criteria.is_empty() {
+                found.plan.criteria.clone()
+            } else {
+                planned.criteria.clone()
+            },
+            paths: planned.paths.clone(),
+            size: planned.size,
+            waits_for: waits.get(&number).cloned().unwrap_or_default(),
+            state: match sub_issue {
+                _ if in_review => TaskState::InReview,
+                Some(_) => TaskState::Ready,
+                None => TaskState::Planned,
+            },
+            attempt: 0,
+            epoch: 0,
+            runner: None,
+            lease_until: None,
+            retries_used: 0,
+            losses: 0,
+            adopted: sub_issue.is_some(),
+            sub_issue,
+            pull_request: before.filter(|_| in_review).and_then(|t| t.pull_request),
+            follow_up: None,
+            branch: branch_name(master, sequence, number, &planned.title),
+            branch_head: None,
+            published: None,
+            failure: None,
+            agent: found.policy.agent.clone(),
+            started_at: None,
+            ended_at: in_review.then_some(now),
+            spent: Spent::default(),
+            progress: Progress::default(),
+        }
+    };
+    open.iter().enumerate().map(make).collect()
+}
+
+/// A linked issue that is closed is done, whatever its box says.
+fn is_closed(found: &Found, planned: &PlannedTask) -> bool {
+    planned.existing_issue.and_then(|n| found.existing.get(&n)).is_some_and(|i| i.state == IssueState::Closed)
+}
+
+/// The same task in the master's earlier run: by the issue it is, else by its title.
+fn earlier<'a>(found: &'a Found, planned: &PlannedTask) -> Option<&'a Task> {
+    let tasks = &found.earlier.as_ref()?.tasks;
+    let by_issue = planned
+        .existing_issue
+        .and_then(|n| tasks.iter().find(|t| t.sub_issue.is_some_and(|i| i.number == n)));
+    by_issue.or_else(|| tasks.iter().find(|t| t.title == planned.title))
+}

@@ -1,0 +1,160 @@
+//! The issues and pull requests that Divisi opens.
+
+use super::{escape, words};
+use crate::domain::{Failure, FailureKind, Run, Task, TaskState};
+use std::fmt::Write as _;
+
+/// The label of sub-issues, besides the trigger label.
+pub const SUB_ISSUE_LABEL: &str = "sub-issue";
+
+/// The label of follow-up issues.
+pub const FOLLOW_UP_LABEL: &str = "follow-up";
+
+/// The label of follow-ups of tasks that ran out of time.
+const INVESTIGATE_LABEL: &str = "needs-investigation";
+
+/// An issue or pull request to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// At most 256 characters.
+    pub title: String,
+    /// At most 60,000 bytes.
+    pub body: String,
+    /// Label names.
+    pub labels: Vec<&'static str>,
+}
+
+/// The sub-issue of a task.
+pub fn sub_issue(run: &Run, task: &Task, marker: &str) -> Text {
+    let prefix = format!("[Master #{}] ", run.master.number);
+    let mut body = format!("Part of #{}: {}\n", run.master.number, escape::inline(&run.master.title, 200));
+    if task.title.chars().count() > escape::MAX_TITLE - prefix.chars().count() {
+        let _ = write!(body, "\n**Task**: {}\n", escape::inline(&task.title, 2_000));
+    }
+    if !task.details.trim().is_empty() {
+        let _ = write!(body, "\n## Details\n\n{}\n", escape::block(&task.details, 30_000));
+    }
+    if !run.context.trim().is_empty() {
+        let context = escape::block(&run.context, 6_000);
+        let _ = write!(
+            body,
+            "\n<details><summary>Context from the master issue</summary>\n\n{context}\n\n</details>\n"
+        );
+    }
+    let criteria: Vec<String> =
+        task.criteria.iter().map(|c| format!("- {}", escape::inline(c, 500))).collect();
+    let criteria =
+        if criteria.is_empty() { "- the task above is done".to_owned() } else { criteria.join("\n") };
+    let _ = write!(body, "\n## Acceptance Criteria\n\n{criteria}\n");
+    Text {
+        title: format!("{prefix}{}", escape::title(&task.title, prefix.chars().count())),
+        body: escape::body(&body, marker),
+        labels: vec![crate::domain::command::TRIGGER_LABEL, SUB_ISSUE_LABEL],
+    }
+}
+
+/// The follow-up of a failed task; once a retry succeeded, what it says when it is closed.
+pub fn follow_up(run: &Run, task: &Task, marker: &str) -> Text {
+    let prefix = format!("[Master #{}] Follow-up: ", run.master.number);
+    let unknown = Failure::new(FailureKind::Unknown, "No reason was recorded.");
+    let failure = task.failure.as_ref().unwrap_or(&unknown);
+    let mut body = format!(
+        "Sub-task {} of #{} failed: **{}**\n\n",
+        task.number,
+        run.master.number,
+        failure.kind.words()
+    );
+    if task.state == TaskState::Completed {
+        let pull = task.pull_request.map(|n| format!(" as #{n}")).unwrap_or_default();
+        body = format!(
+            "Sub-task {} of #{} failed at first. A retry succeeded{pull}.\n\n",
+            task.number, run.master.number
+        );
+    } else {
+        let _ = write!(body, "`{}`: {}\n\n", failure.kind, escape::inline(&failure.message, 1_000));
+    }
+    if !failure.tail.is_empty() && task.state != TaskState::Completed {
+        let _ = write!(body, "Last lines of output:\n\n{}\n\n", escape::fenced(&failure.tail, 20_000));
+    }
+    body.push_str("## What was tried\n\n");
+    if let Some(issue) = task.sub_issue {
+        let _ = writeln!(body, "- sub-issue: #{}", issue.number);
+    }
+    let _ = writeln!(body, "- task: {}", words::title(task));
+    let _ = writeln!(body, "- attempts: {}, agent `{}`", task.attempt, escape::inline(&task.agent, 40));
+    let _ = writeln!(
+        body,
+        "- time: {}, cost: {}",
+        words::duration(task.spent.seconds),
+        words::cost(task.spent.cost_usd)
+    );
+    let _ = writeln!(body, "- branch: `{}`", task.branch);
+    if task.state != TaskState::Completed {
+        body.push_str("\n## Next\n\nRead the reason above. To run the task again, comment here:\n\n    /orchestrate --retry\n");
+    }
+    let mut labels = vec![FOLLOW_UP_LABEL];
+    if matches!(failure.kind, FailureKind::Timeout | FailureKind::TestTimeout | FailureKind::Stalled) {
+        labels.push(INVESTIGATE_LABEL);
+    }
+    Text {
+        title: format!("{prefix}{}", escape::title(&task.title, prefix.chars().count())),
+        body: escape::body(&body, marker),
+        labels,
+    }
+}
+
+/// The pull request of a task.
+pub fn pull_request(run: &Run, task: &Task, marker: &str) -> Text {
+    let mut body = String::new();
+    if let Some(issue) = task.sub_issue {
+        let _ = write!(body, "Closes #{}\n\n", issue.number);
+    }
+    let _ = write!(body, "Sub-task {} of #{}: {}\n", task.number, run.master.number, words::title(task));
+    if !task.waits_for.is_empty() {
+        let on: Vec<String> = task.waits_for.iter().map(u32::to_string).collect();
+        let _ =
+            write!(body, "\nNames the same file as sub-task {}, so it was done afterwards.\n", on.join(", "));
+    }
+    if let Some(published) = &task.published {
+        if !published.said.trim().is_empty() {
+            let said: Vec<String> = published.said.lines().map(str::to_owned).collect();
+            let _ = write!(body, "\n## What the agent says it did\n\n{}\n", escape::fenced(&said, 8_000));
+        }
+        body.push_str("\n## Verification\n\n");
+        if published.verify.is_empty() {
+            body.push_str("No verify commands are configured for this repository.\n");
+        }
+        for run in &published.verify {
+            let tail = if run.tail.is_empty() {
+                String::new()
+            } else {
+                format!("\n\n{}\n", escape::fenced(&run.tail, 4_000))
+            };
+            let _ = write!(
+                body,
+                "<details><summary>✅ <code>{}</code> in {}</summary>{tail}\n</details>\n",
+                escape::inline(&run.command, 200),
+                words::duration(run.seconds as f64)
+            );
+        }
+        let files: Vec<String> = published
+            .paths
+            .iter()
+            .take(20)
+            .map(|p| format!("`{}`", escape::inline(&p.replace('`', "'"), 120)))
+            .collect();
+        let more = published.paths.len().saturating_sub(20);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ = write!(body, "\n{} commit(s), changed: {}{more}\n", published.commits, files.join(", "));
+        let _ = write!(
+            body,
+            "\n---\nWritten by the agent `{}` (attempt {}) for {}, from `{}`. Run `{}`.\n",
+            escape::inline(&task.agent, 40),
+            task.attempt,
+            escape::inline(&run.requester, 60),
+            published.base.short(),
+            run.orchestration_id
+        );
+    }
+    Text { title: escape::title(&task.title, 0), body: escape::body(&body, marker), labels: Vec::new() }
+}

@@ -1,0 +1,108 @@
+//! The hidden marker in everything that Divisi writes: how a write is found again after its answer was lost.
+//!
+//! A marker counts only if our App wrote the text around it (the caller sees to that) and its MAC holds for this
+//! repository: people can copy or forge the text, not the MAC.
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use std::fmt;
+
+/// The key of the MAC.
+#[derive(Clone)]
+pub struct Key(Hmac<Sha256>);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// What a valid marker says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// Whose effect: `run:…` or `delivery:…`.
+    pub scope: String,
+    /// Which effect, such as `sub-issue-3`.
+    pub step: String,
+}
+
+impl Key {
+    /// A key that follows from a secret of the App, so that every control plane of the App has the same.
+    pub fn derive(secret: &[u8]) -> Self {
+        let mut mac = keyed(b"divisi marker key v1");
+        mac.update(secret);
+        Self(keyed(&mac.finalize().into_bytes()))
+    }
+
+    fn mac(&self, repo: u64, scope: &str, step: &str) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        // Lengths first, so that no two triples give the same bytes.
+        mac.update(format!("{repo}\n{}\n{}\n{scope}\n{step}", scope.len(), step.len()).as_bytes());
+        mac
+    }
+}
+
+/// HMAC takes keys of every length.
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    <Hmac<Sha256> as Mac>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of every length"))
+}
+
+const OPEN: &str = "<!-- divisi:v1 ";
+
+/// The marker of one effect.
+pub fn make(key: &Key, repo: u64, scope: &str, step: &str) -> String {
+    let mac: String =
+        key.mac(repo, scope, step).finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    format!("{OPEN}run={scope} step={step} mac={mac} -->")
+}
+
+/// The first valid marker for this repository in a text.
+pub fn find(key: &Key, repo: u64, body: &str) -> Option<Marker> {
+    body.match_indices(OPEN).find_map(|(at, _)| read(key, repo, &body[at + OPEN.len()..]))
+}
+
+fn read(key: &Key, repo: u64, text: &str) -> Option<Marker> {
+    let text = &text[..text.find(" -->")?];
+    let mut fields = text.split(' ');
+    let scope = fields.next()?.strip_prefix("run=")?;
+    let step = fields.next()?.strip_prefix("step=")?;
+    let mac = bytes(fields.next()?.strip_prefix("mac=")?)?;
+    if fields.next().is_some() {
+        return None;
+    }
+    key.mac(repo, scope, step).verify_slice(&mac).ok()?;
+    Some(Marker { scope: scope.to_owned(), step: step.to_owned() })
+}
+
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    (0..32).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_marker_for_this_repository_counts() {
+        let key = Key::derive(b"secret");
+        let marker = make(&key, 7, "run:abc", "sub-issue-3");
+        let found = find(&key, 7, &format!("text <!-- divisi:v1 run=x step=y mac=z --> {marker}\n"));
+        assert_eq!(found, Some(Marker { scope: "run:abc".into(), step: "sub-issue-3".into() }));
+        assert_eq!(find(&key, 8, &marker), None, "another repository");
+        assert_eq!(find(&Key::derive(b"other"), 7, &marker), None, "another App");
+        for forged in [
+            marker.replace("run:abc", "run:abd"),
+            marker.replace("sub-issue-3", "sub-issue-4"),
+            marker.replace("mac=", "mac=0"),
+            marker.replace(" -->", " x -->"),
+            marker.replace("mac=", "mac=é"),
+            String::new(),
+        ] {
+            assert_eq!(find(&key, 7, &forged), None, "{forged}");
+        }
+    }
+}

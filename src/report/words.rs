@@ -1,0 +1,71 @@
+//! Small pieces of wording that several reports share.
+
+use super::escape;
+use crate::domain::{Orchestration, Run, Task, TaskState};
+use jiff::Timestamp;
+
+/// `15m 32s`, `1h 8m`, `4s`.
+pub(super) fn duration(seconds: f64) -> String {
+    let total = seconds.max(0.0).round() as u64;
+    let (h, m, s) = (total / 3600, total / 60 % 60, total % 60);
+    match (h, m) {
+        (0, 0) => format!("{s}s"),
+        (0, _) => format!("{m}m {s}s"),
+        _ => format!("{h}h {m}m"),
+    }
+}
+
+/// `$0.42`; `–` when nothing is known.
+pub(super) fn cost(usd: f64) -> String {
+    if usd > 0.0 { format!("${usd:.2}") } else { "–".to_owned() }
+}
+
+/// Seconds of a task so far.
+pub(super) fn seconds(task: &Task, now: Timestamp) -> f64 {
+    let running = match (task.state, task.started_at) {
+        (TaskState::Running, Some(at)) => (now.as_millisecond() - at.as_millisecond()) as f64 / 1e3,
+        _ => 0.0,
+    };
+    task.spent.seconds + running.max(0.0)
+}
+
+/// Icon and word of a state, with what it waits for.
+pub(super) fn state(task: &Task) -> String {
+    match task.state {
+        TaskState::Planned => "⏳ planned".to_owned(),
+        TaskState::Ready if !task.waits_for.is_empty() && task.attempt == 0 => {
+            let on: Vec<String> = task.waits_for.iter().map(|n| format!("task {n}")).collect();
+            format!("⏳ after {}", on.join(", "))
+        }
+        TaskState::Ready => "⏳ waiting".to_owned(),
+        TaskState::Running => "🔄 running".to_owned(),
+        TaskState::Publishing => "🔄 publishing".to_owned(),
+        TaskState::Completed => "✅ completed".to_owned(),
+        TaskState::Failed => "❌ failed".to_owned(),
+        TaskState::Cancelled => "⏹ cancelled".to_owned(),
+        TaskState::Blocked => "⏸ blocked".to_owned(),
+        TaskState::InReview => "👀 in review".to_owned(),
+    }
+}
+
+/// A task's title as foreign text on one line.
+pub(super) fn title(task: &Task) -> String {
+    escape::inline(&task.title, 120)
+}
+
+/// Cost and tokens of all tasks.
+pub(super) fn spent(orchestration: &Orchestration) -> (f64, u64) {
+    orchestration
+        .tasks
+        .iter()
+        .fold((0.0, 0), |(usd, tokens), t| (usd + t.spent.cost_usd, tokens + t.spent.tokens))
+}
+
+/// What the tier means for people.
+pub(super) fn tier(run: &Run) -> String {
+    match run.sandbox_tier.as_str() {
+        "" => "none used yet".to_owned(),
+        "unsafe-none" => "unsafe-none (agents ran without a sandbox)".to_owned(),
+        other => other.to_owned(),
+    }
+}

@@ -1,0 +1,216 @@
+//! The agent's part of an attempt: its way to its model, its process, what it prints, how it ends.
+
+use super::attempt::Attempt;
+use super::commands::{SpecLimits, stop_of, supervise};
+use super::halt::{Halt, Staged, outcome, sentence};
+use super::options::AgentConfig;
+use crate::agents::{AgentEvent, AgentKind, Ending, Exit, Job, ModelAccess, Seen, one_line};
+use crate::clock;
+use crate::domain::{Failure, FailureKind};
+use crate::egress::{Egress, Upstream};
+use crate::sandbox::{Ended, Output, Spec, Status, Stream, Tail};
+use crate::status_file;
+use crate::workspace::Workspace;
+use std::convert::Infallible;
+use std::path::Path;
+use std::time::Duration;
+
+/// The name of the attempt's private `STATUS_FILE` within its directory.
+pub(super) const STATUS_FILE: &str = "status.json";
+/// How often that file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Attempt {
+    /// What the agent and the repository's commands are started with.
+    pub(super) fn job(&self, config: &AgentConfig, workspace: &Workspace, prompt: String) -> Job {
+        let paths = &workspace.paths;
+        let brief = &self.task.brief;
+        Job {
+            session: self.task.session.clone(),
+            model: self.policy.model.clone(),
+            prompt,
+            worktree: paths.worktree.clone(),
+            home: paths.home.clone(),
+            tmp: paths.tmp.clone(),
+            status_file: paths.status_dir.join(STATUS_FILE),
+            model_access: None,
+            timeout: self.policy.agent_timeout,
+            task: self.held.attempt.task,
+            master: brief.master,
+            sub_issue: brief.sub_issue,
+            branch: workspace.branch.clone(),
+            command: config.command.clone(),
+            extra_env: config.env.clone(),
+        }
+    }
+
+    /// Opens the agent's way to its model, if it has one.
+    pub(super) async fn open_egress(&self, config: &AgentConfig) -> Staged<Option<Egress>> {
+        let Some(base_url) = &config.model_base_url else { return Ok(None) };
+        let (key_header, key_prefix) = config.kind.key_header();
+        let upstream =
+            Upstream { base_url: base_url.clone(), key: config.key.clone(), key_header, key_prefix };
+        match Egress::open(&upstream).await {
+            Ok(egress) => Ok(Some(egress)),
+            Err(error) => Err(Halt::give_up(FailureKind::AgentError, sentence(&error))),
+        }
+    }
+
+    /// Runs the agent to its end. Everything that it printed has been read, and none of its processes is left, when this
+    /// returns.
+    pub(super) async fn run_agent(
+        &self,
+        config: &AgentConfig,
+        workspace: &Workspace,
+        mut job: Job,
+        egress: Option<&Egress>,
+    ) -> Staged<Seen> {
+        job.model_access = egress.map(|egress| ModelAccess {
+            base_url: egress.base_url().to_owned(),
+            dummy_key: egress.dummy_key().to_owned(),
+        });
+        let call = config.kind.invocation(&job);
+        let paths = &workspace.paths;
+        let spec = Spec {
+            args: call.args,
+            env: call.env,
+            stdin: call.stdin,
+            stall: call.stall,
+            mounts: workspace.mounts(),
+            ..Spec::new(call.program, &paths.worktree, &paths.home, &paths.tmp, job.timeout)
+        };
+        let limits = SpecLimits { deadline: spec.deadline, stall: spec.stall, limits: spec.limits };
+        self.held.stage("agent");
+        self.log.event(&format!("starts {} ({}), session {}", config.name, config.kind, job.session));
+        let launched = self.shared.options.launcher.start(spec).await;
+        let process = launched.map_err(|e| Halt::retry(FailureKind::AgentError, sentence(&e)))?;
+        let watch = self.shared.memory.watch(&self.held.attempt.run, process.handle());
+        let mut reader = Reader::new(self, config.kind);
+        let beside = self.follow_status_file(&paths.status_dir);
+        let ended = supervise(process, &self.held, |output| reader.take(&output), beside).await;
+        self.tally.memory(watch.peak().max(ended.peak_rss_bytes));
+        if let Some(egress) = egress {
+            egress.close();
+            let used = egress.usage();
+            self.tally.tokens(used.input_tokens + used.output_tokens);
+        }
+        let Reader { seen, tail, .. } = reader;
+        self.tally.agent(&seen);
+        self.log.event(&format!(
+            "{} ended after {} s: {}",
+            config.name,
+            ended.duration.as_secs(),
+            in_words(&ended)
+        ));
+        let ending = Ending {
+            stop: ended.reason.map(|reason| stop_of(reason, &limits, &self.held)),
+            exit: exit_of(ended.status),
+        };
+        self.stop_check()?;
+        outcome(config.kind.judge_end(&ending, &seen)).map_err(|halt| halt.with_tail(tail.into_lines()))?;
+        Ok(seen)
+    }
+
+    /// Shows what the agent writes into its status file; a hint for people, and foreign.
+    async fn follow_status_file(&self, directory: &Path) -> Infallible {
+        loop {
+            clock::sleep(LOOK).await;
+            let directory = directory.to_owned();
+            let read = tokio::task::spawn_blocking(move || {
+                status_file::read_hint(&directory, Path::new(STATUS_FILE))
+            });
+            // Whatever is wrong with the file is no reason to do anything; the next look may find it better.
+            let Ok(Ok(Some(hint))) = read.await else { continue };
+            let note = match (hint.stage, hint.note) {
+                (Some(stage), Some(note)) => Some(format!("{stage}: {note}")),
+                (stage, note) => stage.or(note),
+            };
+            self.held.show(|progress| {
+                progress.percent = hint.progress.or(progress.percent);
+                if let Some(note) = note {
+                    progress.note = self.redact(&note);
+                }
+            });
+        }
+    }
+}
+
+/// Reads what the agent prints.
+struct Reader<'a> {
+    attempt: &'a Attempt,
+    kind: AgentKind,
+    seen: Seen,
+    /// The last lines as people read them.
+    tail: Tail,
+}
+
+impl<'a> Reader<'a> {
+    fn new(attempt: &'a Attempt, kind: AgentKind) -> Self {
+        Self { attempt, kind, seen: Seen::default(), tail: Tail::new(Failure::TAIL_LINES) }
+    }
+
+    fn take(&mut self, output: &Output) {
+        if output.stream == Stream::Stderr {
+            return self.say(&String::from_utf8_lossy(&output.line));
+        }
+        if self.attempt.policy.verbose_logging {
+            self.attempt.log.line("raw", &String::from_utf8_lossy(&output.line));
+        }
+        for event in self.kind.read_line(&output.line) {
+            self.seen.take(&event);
+            if let Some(text) = words(&event) {
+                self.say(&text);
+            }
+            if let Some(note) = note(&event) {
+                let note = self.attempt.redact(&note);
+                self.attempt.held.show(|progress| progress.note = note);
+            }
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.attempt.log.line("agent", text);
+        self.tail.push_text(self.attempt.redact(text).as_bytes());
+    }
+}
+
+/// An event as a line of the log; `None` for one that says nothing to people.
+fn words(event: &AgentEvent) -> Option<String> {
+    match event {
+        AgentEvent::Started { model, .. } => Some(format!("is up, model {}", one_line(model, 80))),
+        AgentEvent::Activity { tool, on } => Some(format!("{tool} {on}")),
+        AgentEvent::Retry { status: Some(status), attempt } => {
+            Some(format!("its model answered {status}; try {attempt} failed"))
+        }
+        AgentEvent::Retry { status: None, attempt } => {
+            Some(format!("its model did not answer; try {attempt} failed"))
+        }
+        AgentEvent::Text(text) => Some(text.clone()),
+        AgentEvent::Usage { .. } | AgentEvent::Final(_) => None,
+    }
+}
+
+/// What people see of an event in the progress comment.
+fn note(event: &AgentEvent) -> Option<String> {
+    match event {
+        AgentEvent::Activity { tool, on } => Some(one_line(&format!("{tool} {on}"), 120)),
+        AgentEvent::Retry { .. } => Some("waits for its model, which has trouble".to_owned()),
+        AgentEvent::Text(text) => Some(one_line(text, 120)),
+        AgentEvent::Started { .. } | AgentEvent::Usage { .. } | AgentEvent::Final(_) => None,
+    }
+}
+
+fn exit_of(status: Status) -> Exit {
+    match status {
+        Status::Exit(code) => Exit::Code(code),
+        Status::Signal(n) => Exit::Signal(n),
+        Status::NotStarted(why) => Exit::NotStarted(why),
+    }
+}
+
+fn in_words(ended: &Ended) -> String {
+    match ended.reason {
+        Some(reason) => format!("{}, stopped: {reason}", ended.status),
+        None => ended.status.to_string(),
+    }
+}

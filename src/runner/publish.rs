@@ -1,0 +1,129 @@
+//! From what the agent left to a pushed branch: gather, import, policy, verify, push.
+
+use super::attempt::Attempt;
+use super::checkout::{TRIES, identity};
+use super::commands::Phase;
+use super::halt::{Halt, Staged, outcome, sentence};
+use crate::agents::{GitFacts, Seen, judge_facts, one_line};
+use crate::clock;
+use crate::dispatch::wire;
+use crate::domain::{FailureKind, protect};
+use crate::workspace::{
+    self, CommitText, GatherError, Identity, ImportError, Imported, Mirror, PushError, Workspace,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Longest closing text of an agent that is passed on, in characters.
+const MAX_SAID: usize = 4_000;
+
+impl Attempt {
+    /// Commits what was left over, takes the commits into the mirror, and holds them against the policy.
+    pub(super) async fn take_over(
+        &self,
+        mirror: &Mirror,
+        workspace: &Workspace,
+        seen: &Seen,
+    ) -> Staged<Imported> {
+        self.held.stage("gather");
+        let options = &self.shared.options;
+        let text = self.commit_text();
+        let gathered = workspace::gather(&options.launcher, &options.git, workspace, &text);
+        let gathered = self.held.unless_stopped(gathered).await?.map_err(gather_failed)?;
+        if gathered.committed_leftovers {
+            self.log.event("committed what the agent had left uncommitted");
+        }
+        let attempt = &self.held.attempt;
+        let imported = workspace::import(mirror, workspace, &attempt.run, attempt.task);
+        let imported = match self.held.unless_stopped(imported).await? {
+            Ok(imported) => imported,
+            Err(ImportError::NoChanges) => {
+                outcome(judge_facts(&GitFacts::default(), seen))?;
+                return Err(Halt::retry(FailureKind::NoChanges, sentence(&ImportError::NoChanges)));
+            }
+            Err(error) => return Err(Halt::retry(error.kind(), sentence(&error))),
+        };
+        outcome(judge_facts(&GitFacts { commits: imported.commits, paths: imported.paths.len() }, seen))?;
+        // A path that comes and goes within the commits is published with them.
+        let touched: BTreeSet<String> =
+            imported.paths.iter().chain(&imported.passing).map(path_text).collect();
+        let refused = protect::refused(&self.policy.protected_paths, touched.iter().map(String::as_str));
+        if !refused.is_empty() {
+            return Err(Halt::Failed { failure: protect::failure(&refused), again: true });
+        }
+        Ok(imported)
+    }
+
+    /// Verifies and pushes.
+    pub(super) async fn publish(
+        &self,
+        mirror: &Mirror,
+        workspace: &Workspace,
+        imported: &Imported,
+        env: &BTreeMap<String, String>,
+        seen: &Seen,
+    ) -> Staged<wire::Pushed> {
+        let verify = self.run_commands(Phase::Verify, &self.policy.verify, workspace, env).await?;
+        self.held.stage("push");
+        self.push(mirror, imported).await?;
+        self.log.event(&format!("pushed {} commits as {}", imported.commits, imported.head.short()));
+        let said: String = self.redact(seen.said()).chars().take(MAX_SAID).collect();
+        Ok(wire::Pushed {
+            head: imported.head.clone(),
+            base: imported.base.clone(),
+            commits: imported.commits,
+            paths: imported.paths.iter().map(path_text).collect(),
+            verify,
+            said,
+        })
+    }
+
+    async fn push(&self, mirror: &Mirror, imported: &Imported) -> Staged<()> {
+        let mut tries = 0;
+        loop {
+            let remote = self.remote().await?;
+            let expected = self.task.branch_head.as_ref();
+            let pushed = workspace::push(mirror, &remote, imported, &self.task.branch, expected);
+            match self.held.unless_stopped(pushed).await? {
+                Ok(_) => return Ok(()),
+                // A push that was applied and not answered is found to be there the next time.
+                Err(error) if error.is_transient() && tries < TRIES => {
+                    tries += 1;
+                    self.log.event(&format!("could not push ({error}); tries again"));
+                    self.held.unless_stopped(clock::sleep(Duration::from_secs(1 << tries))).await?;
+                }
+                Err(error) => return Err(push_failed(&error)),
+            }
+        }
+    }
+
+    fn commit_text(&self) -> CommitText {
+        let login = one_line(&self.task.requester, 100);
+        let co_author = (!login.is_empty())
+            .then(|| Identity { email: format!("{login}@users.noreply.github.com"), name: login });
+        CommitText {
+            author: identity(&self.task.author),
+            co_author,
+            message: format!(
+                "{}\n\nWhat the agent left uncommitted when it ended (#{}).",
+                one_line(&self.task.brief.title, 72),
+                self.task.brief.sub_issue
+            ),
+        }
+    }
+}
+
+/// A path as text. Bytes that are no UTF-8 become U+FFFD: they cannot be part of a name that a glob spells out.
+fn path_text(path: &workspace::ChangedPath) -> String {
+    String::from_utf8_lossy(&path.path).into_owned()
+}
+
+fn gather_failed(error: GatherError) -> Halt {
+    Halt::retry(error.kind(), sentence(&error))
+}
+
+fn push_failed(error: &PushError) -> Halt {
+    // Somebody else's branch, a missing permission, a rule of the server: the same push is refused again.
+    let again = error.is_transient() || matches!(error, PushError::Git(_));
+    Halt::Failed { failure: crate::domain::Failure::new(error.kind(), sentence(error)), again }
+}
