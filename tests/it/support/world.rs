@@ -5,7 +5,7 @@ use super::divisi::Divisi;
 use super::schema::SchemaGuard;
 use divisi::simulator::{AppKey, Comment, NewIssue, Options, RepoContent, Role, Simulator, World as GitHub};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The repository.
@@ -218,11 +218,6 @@ impl World {
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
-    }
-
-    /// A directory for the test's own files, such as what agents leave as proof.
-    pub fn scratch(&self) -> &Path {
-        self.dir.path()
     }
 
     /// Runs git in the simulated remote.
