@@ -121,7 +121,10 @@ impl Reader<'_> {
     /// R8: one line that lists several issues, each with its own words: `store (#1), api (#2)`.
     pub fn parts(&self, line: &str) -> Vec<String> {
         let segments = split_outside_brackets(line);
-        let one_link = |segment: &String| links::find(segment, self.home).len() == 1;
+        // A segment that only mentions an issue (`…, after #2`) is no child of the list.
+        let one_link = |segment: &String| {
+            links::find(segment, self.home).len() == 1 && links::own(segment, self.home).is_some()
+        };
         if segments.len() > 1 && segments.iter().all(one_link) { segments } else { Vec::new() }
     }
 }
@@ -324,6 +327,12 @@ mod tests {
         assert_eq!(titles("- [ ] Fix boards\n  - [ ] #1\n  - [ ] #2\n", true), ["#1", "#2"]);
         assert_eq!(titles("- [ ] Fix boards\n  - #1\n  - #2\n", true), ["Fix boards"]);
         assert_eq!(titles("- - [ ] x\n", true), ["x"]);
+    }
+
+    #[test]
+    fn a_line_of_children_is_split_and_a_remark_is_not() {
+        assert_eq!(titles("- store (#1), api (#2)\n", false), ["store (#1)", "api (#2)"]);
+        assert_eq!(titles("- [ ] #1 store, after #2\n", true), ["#1 store, after #2"]);
     }
 
     #[test]
