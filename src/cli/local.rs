@@ -8,6 +8,7 @@ use super::terminal::ended;
 use crate::clock;
 use crate::config::{Agent, Config, GitHub, default_slots, host};
 use crate::domain::{EffectKey, EffectState, Orchestration, RunState};
+use crate::github::Pace;
 use crate::simulator::{AppKey, NewIssue, Options, RepoContent, Role, Simulator};
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The repository's name on the simulated GitHub.
-pub(super) const REPO: &str = "you/project";
+pub(super) const REPO: &str = "example/project";
 
 /// The login of the person at the terminal.
 pub(super) const PERSON: &str = "you";
@@ -58,7 +59,7 @@ impl Local {
         let simulator = Simulator::start(options).await.context("the simulated GitHub cannot be started")?;
         let repo_id = simulator.create_repo(REPO, &setup.default_branch, &setup.content)?;
         simulator.add_user(REPO, PERSON, Role::Admin)?;
-        simulator.install_app("you")?;
+        simulator.install_app("example")?;
 
         let github = GitHub {
             app_id,
@@ -67,12 +68,15 @@ impl Local {
             api_url: simulator.base_url(),
             web_url: simulator.web_url(),
             visibility_lag: Duration::from_secs(1),
+            writes_per_minute: 600,
         };
         let mut config = Config::new(&dir.path().join("data"), github, setup.slots.max(default_slots()));
         config.listen.set_port(0);
         config.agents = setup.agents;
         let log = host::log_filter().unwrap_or_else(|| "error".to_owned());
-        let plane = Plane::start(&config, PlaneOptions { runner_log: log, metrics: None }).await?;
+        let plane =
+            Plane::start(&config, PlaneOptions { runner_log: log, pace: Pace::of(600), metrics: None })
+                .await?;
         simulator.set_webhook_target(Some(&format!("http://{}/webhooks/github", plane.address)));
         Ok(Self { simulator, plane, repo_id, dir, keep: setup.keep })
     }
@@ -99,8 +103,10 @@ impl Local {
                         return Ok(state);
                     }
                 }
-                _ => {
-                    if let Some(text) = self.answer_on(master) {
+                other => {
+                    // A run's own comments are no answer; what is said where there is no run is one.
+                    let answer = if other.is_none() { self.answer_on(master) } else { None };
+                    if let Some(text) = answer {
                         live.finish();
                         return Err(ended(Exit::Other, format!("the run did not start.\n\n{text}")));
                     }

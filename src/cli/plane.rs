@@ -49,6 +49,8 @@ pub(super) struct Plane {
 pub(super) struct PlaneOptions {
     /// Filter of the runner's log.
     pub runner_log: String,
+    /// How fast GitHub is used.
+    pub pace: Pace,
     /// The page of the metrics listener; `None` for no such listener.
     pub metrics: Option<crate::telemetry::MetricsPage>,
 }
@@ -66,7 +68,7 @@ impl Plane {
             private_key: config.github.private_key.clone(),
             api_url: config.github.api_url.clone(),
             request_deadline: REQUEST_DEADLINE,
-            pace: Pace::default(),
+            pace: options.pace,
         })?;
         let settings = Settings {
             data_dir: data_dir.clone(),

@@ -4,6 +4,7 @@ use super::exit::Exit;
 use super::plane::{Plane, PlaneOptions};
 use super::terminal;
 use crate::config::{self, host};
+use crate::github::Pace;
 use crate::telemetry::{self, LogOptions, MetricsPage, Redactor};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     protect_memory();
     let options = PlaneOptions {
         runner_log: filter.unwrap_or_else(|| telemetry::DEFAULT_FILTER.to_owned()),
+        pace: Pace::of(loaded.config.github.writes_per_minute),
         metrics: Some(MetricsPage::install()?),
     };
     let mut terminate = signal(SignalKind::terminate())?;

@@ -140,6 +140,7 @@ struct RawGitHub {
     api_url: String,
     web_url: String,
     visibility_lag: String,
+    writes_per_minute: u32,
 }
 
 #[derive(Deserialize)]
@@ -299,6 +300,7 @@ fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Opt
             api_url: trimmed(raw.api_url),
             web_url: trimmed(raw.web_url),
             visibility_lag: read_duration(&raw.visibility_lag)?,
+            writes_per_minute: raw.writes_per_minute,
         }),
         _ => None,
     }

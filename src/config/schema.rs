@@ -35,6 +35,12 @@ pub const SERVER: &[Key] = &[
     key("github.api_url", Kind::SecureUrl, "\"https://api.github.com\"", "Base of GitHub's REST API."),
     key("github.web_url", Kind::SecureUrl, "\"https://github.com\"", "Base of links and of git over HTTPS."),
     key(
+        "github.writes_per_minute",
+        Kind::Whole(1, 100_000),
+        "60",
+        "Writes a minute to one installation, in the long run.",
+    ),
+    key(
         "github.visibility_lag",
         Kind::Duration(0, 600),
         "\"30s\"",

@@ -47,6 +47,9 @@ pub struct GitHub {
     /// How long GitHub may take to show in a list what was just written; a look for an earlier write that
     /// finds nothing is trusted only after it.
     pub visibility_lag: Duration,
+    /// How many writes a minute go to one installation in the long run. The default stays below GitHub's limits; an
+    /// Enterprise Server without limits allows more.
+    pub writes_per_minute: u32,
 }
 
 /// Where the state is kept.

@@ -1,6 +1,6 @@
 //! `decide`: what is to be done for a run now. Pure; the executor makes no choices.
 
-use super::{Effect, EffectKey, Emoji, Orchestration, RunState, TaskState};
+use super::{Effect, EffectKey, EffectState, Emoji, Orchestration, RunState, Task, TaskState};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -120,7 +120,7 @@ impl Steps<'_> {
 
     fn follow_ups(&mut self) {
         for task in &self.snapshot.orchestration.tasks {
-            if let Some(digest) = follow_up_digest(task) {
+            if let Some(digest) = self.follow_up_digest(task) {
                 self.want(EffectKey::FollowUp(task.number), digest);
             }
         }
@@ -130,9 +130,25 @@ impl Steps<'_> {
     fn ready_to_end(&self) -> bool {
         let tasks = &self.snapshot.orchestration.tasks;
         tasks.iter().all(|t| t.state.is_terminal())
-            && tasks
-                .iter()
-                .all(|t| follow_up_digest(t).is_none_or(|d| self.settled(EffectKey::FollowUp(t.number), &d)))
+            && tasks.iter().all(|t| {
+                self.follow_up_digest(t).is_none_or(|d| self.settled(EffectKey::FollowUp(t.number), &d))
+            })
+    }
+
+    /// The version of a task's follow-up issue: open for a failure, closed once a retry succeeded. One that may
+    /// have been made without an answer is closed too: the look that comes first finds it, or there is nothing to close.
+    fn follow_up_digest(&self, task: &Task) -> Option<String> {
+        let may_be_there = || {
+            let row = self.snapshot.effects.get(&EffectKey::FollowUp(task.number));
+            row.is_some_and(|e| matches!(e.state, EffectState::Sending | EffectState::Doubt))
+        };
+        match task.state {
+            TaskState::Failed => Some(format!("open-{}", task.attempt)),
+            TaskState::Completed if task.follow_up.is_some() || may_be_there() => {
+                Some(format!("closed-{}", task.attempt))
+            }
+            _ => None,
+        }
     }
 
     /// Edited on change: at once when a task ended (ends within [`EDIT_GAP`] share an edit), else at most
@@ -167,14 +183,5 @@ impl Steps<'_> {
             Some(due) if due > self.now => self.wake_at(due),
             _ => self.want(EffectKey::Progress, digest),
         }
-    }
-}
-
-/// The version of a task's follow-up issue: open for a failure, closed once a retry succeeded.
-fn follow_up_digest(task: &super::Task) -> Option<String> {
-    match (task.state, task.follow_up) {
-        (TaskState::Failed, _) => Some(format!("open-{}", task.attempt)),
-        (TaskState::Completed, Some(_)) => Some(format!("closed-{}", task.attempt)),
-        _ => None,
     }
 }

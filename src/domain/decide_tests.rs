@@ -208,6 +208,11 @@ fn a_follow_up_is_open_for_a_failure_and_closed_by_success() {
     }
     it.tasks[0] = task(1, S::Completed);
     assert!(with(&it, &[]).is_empty(), "a task that never failed has none");
+    // The answer to the first request was lost, then the retry succeeded: it may stand open on GitHub.
+    for state in [EffectState::Sending, EffectState::Doubt] {
+        assert_eq!(with(&it, &[("open-1", state)]), ["follow-up-1=closed-0"]);
+    }
+    assert!(with(&it, &[("open-1", EffectState::Wanted)]).is_empty(), "surely never sent");
 }
 
 #[test]

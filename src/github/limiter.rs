@@ -38,6 +38,22 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    /// The default pace for 60 writes a minute, and as much faster or slower as asked.
+    pub fn of(writes_per_minute: u32) -> Self {
+        let usual = Self::default();
+        let factor = f64::from(writes_per_minute.max(1)) / 60.0;
+        let times = |n: usize| ((n as f64 * factor).ceil() as usize).max(1);
+        Self {
+            write_burst: (f64::from(usual.write_burst) * factor).ceil() as u32,
+            writes_per_second: usual.writes_per_second * factor,
+            creates_per_minute: times(usual.creates_per_minute),
+            creates_per_hour: times(usual.creates_per_hour),
+            ..usual
+        }
+    }
+}
+
 /// What a request costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {

@@ -91,7 +91,7 @@ impl Attempt {
         let mut tail = Tail::new(Failure::TAIL_LINES);
         let each = |output: Output| {
             tail.push(&output.line);
-            self.log.line(phase.as_str(), &String::from_utf8_lossy(&output.line));
+            self.log.line(phase.as_str(), &output.line);
         };
         let ended = supervise(process, &self.held, each, std::future::pending()).await;
         Ok((ended, tail.into_lines()))

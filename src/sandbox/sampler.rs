@@ -45,6 +45,10 @@ impl Usage {
     fn sample(&self, all: &[Entry]) {
         let mut tree = tree::descendants(all, self.root);
         tree.retain(|entry| !entry.zombie);
+        // Of a root that died meanwhile the snapshot knows no tree any more, and what was seen before is all that its supervisor has.
+        if tree::read(self.root).is_none_or(|root| root.zombie) {
+            return;
+        }
         let bytes = tree.iter().map(|entry| tree::resident_bytes(entry.pid)).sum();
         self.current.store(bytes, Ordering::Relaxed);
         self.peak.fetch_max(bytes, Ordering::Relaxed);

@@ -79,12 +79,13 @@ pub(super) fn own_session() -> io::Result<()> {
 /// The stage in the runner's own namespaces.
 fn outer(confinement: Confinement, parent: &str) -> io::Result<i32> {
     own_session()?;
-    die_with_parent(parent)?;
     keep_descriptors_from_children()?;
     if confinement == Confinement::Subreaper {
+        // Killed, a subreaper leaves its tree behind. So it does not ask to die with the launcher: it sees the socket's end, kills the tree and then goes.
         set_child_subreaper(Pid::from_raw(1))?;
         return own_tree(confinement);
     }
+    die_with_parent(parent)?;
     let outside = namespace::pid_namespace()?;
     namespace::enter(confinement)?;
     let status = first_process(&["agent-shim", "init", confinement.as_str()], &outside)?;

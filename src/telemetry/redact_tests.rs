@@ -123,14 +123,14 @@ fn live_values_come_and_go() {
 fn a_long_line_is_sent_on_in_pieces_without_losing_a_secret() {
     let secret = &secrets()[3];
     let redactor = Arc::new(Redactor::default());
-    for shift in 0..200 {
+    for shift in (0..200).step_by(3) {
         let mut stream = redactor.stream();
         let line = format!("{}{secret}{}", " ".repeat(LONGEST_LINE - 120 + shift), "y ".repeat(100));
         let mut out = String::new();
-        for piece in line.as_bytes().chunks(1_000) {
+        for piece in line.as_bytes().chunks(7) {
             out.push_str(&stream.push(piece));
         }
-        assert!(stream.text.len() <= LONGEST_LINE + 1_000);
+        assert!(stream.text.len() <= LONGEST_LINE + 7);
         out.push_str(&stream.finish());
         assert!(is_clean(&out), "{shift}");
     }

@@ -3,6 +3,7 @@
 use crate::cli;
 use crate::model_server::{ModelServer, Seen};
 use crate::scripts::{Case, SEED, cases};
+use crate::whole::holds;
 use divisi::agents::{
     AgentKind, Ending, Exit, GitFacts, Job, ModelAccess, Outcome, Seen as AgentSeen, Stop, judge_facts,
     prompt,
@@ -176,19 +177,6 @@ async fn attempt(world: &World, task: u32, title: &str) -> Done {
     remove_attempt(&workspace.paths).await.unwrap();
     assert!(!root.exists());
     Done { outcome, files, seen }
-}
-
-/// Whether any file below `dir` holds the text.
-fn holds(dir: &Path, text: &str) -> bool {
-    let Ok(entries) = std::fs::read_dir(dir) else { return false };
-    entries.flatten().any(|entry| {
-        let path = entry.path();
-        if entry.file_type().is_ok_and(|t| t.is_dir()) {
-            holds(&path, text)
-        } else {
-            std::fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|w| w == text.as_bytes()))
-        }
-    })
 }
 
 #[tokio::test(flavor = "multi_thread")]

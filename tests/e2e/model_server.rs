@@ -46,10 +46,6 @@ pub struct Seen {
     pub title: String,
     /// What stood in `x-api-key`.
     pub key: String,
-    /// Model turns in it.
-    pub turns: usize,
-    /// Text of the last tool result in it.
-    pub last_result: String,
 }
 
 /// The running server.
@@ -98,12 +94,11 @@ async fn answer(State(model): State<Arc<Model>>, request: Request) -> Response {
     let conversation = Conversation::read(&body);
     let script = model.scripts.iter().find(|s| conversation.is_about(s.title));
     let key = parts.headers.get("x-api-key").and_then(|v| v.to_str().ok()).unwrap_or_default();
-    model.seen.lock().unwrap().push(Seen {
-        title: script.map_or("", |s| s.title).to_owned(),
-        key: key.to_owned(),
-        turns: conversation.turns,
-        last_result: conversation.results.last().cloned().unwrap_or_default(),
-    });
+    model
+        .seen
+        .lock()
+        .unwrap()
+        .push(Seen { title: script.map_or("", |s| s.title).to_owned(), key: key.to_owned() });
     let Some(script) = script else { return refuse(400) };
     let content = match &script.turns {
         Turns::Refuse(status) => return refuse(*status),
@@ -111,7 +106,10 @@ async fn answer(State(model): State<Arc<Model>>, request: Request) -> Response {
     };
     let stop = if content["type"] == "tool_use" { "tool_use" } else { "end_turn" };
     let stream = body["stream"] == true;
-    if stream { events(&body["model"], &content, stop) } else { whole(&body["model"], &content, stop) }
+    // Claude Code takes messages of one id for parts of one turn.
+    let id = format!("msg_{}", conversation.turns);
+    let message = Message { id: &id, model: &body["model"], stop };
+    if stream { message.events(&content) } else { message.whole(&content) }
 }
 
 /// What a request holds.
@@ -173,37 +171,47 @@ fn refuse(status: u16) -> Response {
     (StatusCode::from_u16(status).unwrap(), Json(error)).into_response()
 }
 
-fn message(model: &Value, content: &[Value], stop: Option<&str>) -> Value {
-    json!({
-        "id": "msg_scripted", "type": "message", "role": "assistant", "model": model, "content": content,
-        "stop_reason": stop, "stop_sequence": null, "usage": {"input_tokens": 100, "output_tokens": 20},
-    })
+/// One turn of the model, without its content.
+struct Message<'a> {
+    id: &'a str,
+    model: &'a Value,
+    stop: &'a str,
 }
 
-fn whole(model: &Value, content: &Value, stop: &str) -> Response {
-    Json(message(model, std::slice::from_ref(content), Some(stop))).into_response()
-}
+impl Message<'_> {
+    fn json(&self, content: &[Value], stop: Option<&str>) -> Value {
+        json!({
+            "id": self.id, "type": "message", "role": "assistant", "model": self.model, "content": content,
+            "stop_reason": stop, "stop_sequence": null, "usage": {"input_tokens": 100, "output_tokens": 20},
+        })
+    }
 
-fn events(model: &Value, content: &Value, stop: &str) -> Response {
-    let (start, delta) = if content["type"] == "text" {
-        (json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": content["text"]}))
-    } else {
-        let mut start = content.clone();
-        start["input"] = json!({});
-        let json = content["input"].to_string();
-        (start, json!({"type": "input_json_delta", "partial_json": json}))
-    };
-    let events = [
-        json!({"type": "message_start", "message": message(model, &[], None)}),
-        json!({"type": "content_block_start", "index": 0, "content_block": start}),
-        json!({"type": "content_block_delta", "index": 0, "delta": delta}),
-        json!({"type": "content_block_stop", "index": 0}),
-        json!({"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": null}, "usage": {"output_tokens": 20}}),
-        json!({"type": "message_stop"}),
-    ];
-    let text: String = events
-        .iter()
-        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
-        .collect();
-    ([("content-type", "text/event-stream")], text).into_response()
+    fn whole(&self, content: &Value) -> Response {
+        Json(self.json(std::slice::from_ref(content), Some(self.stop))).into_response()
+    }
+
+    fn events(&self, content: &Value) -> Response {
+        let (start, delta) = if content["type"] == "text" {
+            (json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": content["text"]}))
+        } else {
+            let mut start = content.clone();
+            start["input"] = json!({});
+            let json = content["input"].to_string();
+            (start, json!({"type": "input_json_delta", "partial_json": json}))
+        };
+        let delta_of_stop = json!({"stop_reason": self.stop, "stop_sequence": null});
+        let events = [
+            json!({"type": "message_start", "message": self.json(&[], None)}),
+            json!({"type": "content_block_start", "index": 0, "content_block": start}),
+            json!({"type": "content_block_delta", "index": 0, "delta": delta}),
+            json!({"type": "content_block_stop", "index": 0}),
+            json!({"type": "message_delta", "delta": delta_of_stop, "usage": {"output_tokens": 20}}),
+            json!({"type": "message_stop"}),
+        ];
+        let text: String = events
+            .iter()
+            .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
+            .collect();
+        ([("content-type", "text/event-stream")], text).into_response()
+    }
 }

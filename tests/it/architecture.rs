@@ -5,7 +5,7 @@
 
 mod scan;
 
-use scan::{PathRef, Scan, paths, scan};
+use scan::{Literal, PathRef, Scan, paths, scan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -104,13 +104,31 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ("thread::sleep", &["clock", "simulator"], "waiting goes through clock"),
 ];
 
-/// Texts that only some modules may hold: they are how a thing is named at run time.
+/// Texts that only some places may hold: they are how a thing is named at run time. The second field tells whether
+/// the whole literal is meant.
 const TEXTS: &[(&str, bool, &[&str], &str)] = &[
-    (".claude/runtime", false, &["status_file"], "public files have one writer"),
-    ("git", true, &["workspace", "simulator", "cli/demo_agent.rs", "cli/run.rs"], "git is run by workspace alone"),
-    ("--work-tree", true, &["simulator"], "the host runs no git where an agent could write"),
-    ("GIT_WORK_TREE", true, &["simulator"], "the host runs no git where an agent could write"),
+    // workspace/attempt.rs keeps them out of commits.
+    (".claude/runtime", false, &["status_file", "workspace/attempt.rs"], "public files have one writer"),
+    // cli/run.rs works on the user's own repository.
+    (
+        "git",
+        true,
+        &["workspace", "simulator", "cli/demo_agent.rs", "cli/run.rs"],
+        "git is run by workspace alone",
+    ),
+    ("--work-tree", true, IN_A_WORKTREE, "the host runs no git where an agent could write"),
+    ("GIT_WORK_TREE", true, IN_A_WORKTREE, "the host runs no git where an agent could write"),
 ];
+
+/// Where git is told to work in an attempt's worktree: started by the launcher, never by the host.
+const IN_A_WORKTREE: &[&str] = &["simulator", "workspace/gather.rs"];
+
+/// How a program is run as the host, and who may: the launcher itself, and two callers that give it git alone.
+const HOST_CALL: &str = "run_host";
+const HOST_CALLERS: &[&str] = &["sandbox", "workspace/git.rs", "cli/run.rs"];
+
+/// Ways to git as the host; none may stand in a file that works in a worktree.
+const HOST_GIT: &[&str] = &[HOST_CALL, "HostGit", "Call::new", ".git()"];
 
 const LONGEST_FILE: usize = 600;
 
@@ -143,7 +161,7 @@ impl Source {
         let lines: Vec<&str> = code.lines().collect();
         let begins = |i: usize| {
             lines[i].trim() == "#[cfg(test)]"
-                && lines[i + 1..].iter().take(3).any(|line| line.trim_start().starts_with("mod "))
+                && lines[i + 1..].iter().take(3).any(|line| line.split(' ').any(|word| word == "mod"))
         };
         (0..lines.len()).find(|i| begins(*i)).map_or(usize::MAX, |i| i + 1)
     }
@@ -181,7 +199,8 @@ fn violations(sources: &[Source]) -> Vec<String> {
         let mut say = |line: usize, what: String| wrong.push(format!("src/{}:{line}: {what}", source.path));
 
         shape(source, &code, &mut say);
-        imports(source, &paths, &mut edges, &mut say);
+        host_git(source, &code, &literals, &mut say);
+        imports(source, &paths, &mut edges, source.tests_from(&code), &mut say);
         owners(source, &paths, source.tests_from(&code), &mut say);
         for (text, whole, places, why) in TEXTS {
             for literal in &literals {
@@ -202,7 +221,8 @@ fn shape(source: &Source, code: &str, say: &mut impl FnMut(usize, String)) {
     if length > LONGEST_FILE {
         say(1, format!("has {length} lines, more than {LONGEST_FILE}"));
     }
-    if !source.text.starts_with("//! ") {
+    let is_tests = source.tests_from(code) == 0;
+    if !source.text.starts_with("//! ") && !is_tests {
         say(1, "does not begin with `//! ` and what the module is for".to_owned());
     }
     for (number, line) in code.lines().enumerate() {
@@ -229,10 +249,29 @@ fn shape(source: &Source, code: &str, say: &mut impl FnMut(usize, String)) {
     }
 }
 
+/// The host's git and an attempt's worktree never meet in one file.
+fn host_git(source: &Source, code: &str, literals: &[Literal], say: &mut impl FnMut(usize, String)) {
+    let in_a_worktree =
+        literals.iter().any(|literal| ["GIT_WORK_TREE", "--work-tree"].contains(&&*literal.text));
+    for (number, line) in code.lines().enumerate() {
+        if line.contains(HOST_CALL) && !source.is_within(HOST_CALLERS) {
+            say(number + 1, format!("`{HOST_CALL}` outside of {}", HOST_CALLERS.join(", ")));
+        }
+        let host = HOST_GIT.iter().find(|call| line.contains(**call));
+        if let Some(call) = host.filter(|_| in_a_worktree && source.module() == "workspace") {
+            say(
+                number + 1,
+                format!("`{call}` in a file that works in a worktree: the host runs no git there"),
+            );
+        }
+    }
+}
+
 fn imports(
     source: &Source,
     paths: &[PathRef],
     edges: &mut BTreeMap<String, BTreeSet<String>>,
+    tests_from: usize,
     say: &mut impl FnMut(usize, String),
 ) {
     let from = source.module();
@@ -240,6 +279,8 @@ fn imports(
     for path in paths {
         let parts: Vec<&str> = path.parts.iter().map(String::as_str).collect();
         let to = match parts.as_slice() {
+            // Inside `mod tests` one step more leads no further.
+            ["super", "super", third, ..] if path.line >= tests_from && *third != "super" => continue,
             ["super", "super", ..] => {
                 say(path.line, "climbs by `super::super`; name it from `crate`".to_owned());
                 continue;
@@ -396,6 +437,12 @@ fn forged_sources_are_caught() {
     forged("runner/x.rs", "fn f() { let p = \".claude/runtime/x\"; }", "public files have one writer");
     forged("runner/x.rs", "fn f() { run(\"git\") }", "git is run by workspace alone");
     forged("workspace/x.rs", "fn f() { run(\"--work-tree\") }", "no git where an agent could write");
+    forged(
+        "workspace/gather.rs",
+        "fn f() { x(\"GIT_WORK_TREE\"); mirror.git().ok() }",
+        "works in a worktree",
+    );
+    forged("runner/x.rs", "fn f() { launcher.run_host(x) }", "`run_host` outside of");
     forged("plan/x.rs", "#[allow(dead_code)]\nfn f() {}", "use #[expect");
     forged("plan/x.rs", "#[cfg(test)]\nfn f() {}", "before something else than the tests");
     forged("plan/x.rs", "fn f() { if cfg!(test) {} }", "must not change under test");
@@ -427,6 +474,7 @@ fn what_is_allowed_is_left_alone() {
         source("cli/mod.rs", "fn f() { std::env::args_os(); }"),
         source("simulator/git.rs", "use std::process::Command;\nfn f() { Command::new(\"git\"); }"),
         source("domain/x.rs", "fn f() {}\n#[cfg(test)]\nmod tests { use super::*; use toml::Value; }"),
+        source("agents/x.rs", "fn f() {}\n#[cfg(test)]\npub(super) mod tests { use super::super::job; }"),
         source("sandbox/x.rs", "fn f() -> &'static str { std::env::consts::ARCH }"),
     ]);
     assert!(wrong.is_empty(), "{wrong:?}");

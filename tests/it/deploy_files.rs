@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 fn read(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
+        .unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 /// The settings that a set of environment variables makes, with an App around them.
@@ -18,7 +19,8 @@ fn settings(variables: &BTreeMap<String, String>) -> divisi::config::Config {
         ("DIVISI_GITHUB__PRIVATE_KEY", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"),
     ];
     let own = variables.iter().map(|(name, value)| (name.clone(), value.clone()));
-    let environment = app.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().chain(own).collect();
+    let environment =
+        app.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().chain(own).collect();
     let loaded = Layers { file: None, environment, slots: 1 }.resolve().unwrap();
     assert_eq!(loaded.warnings, []);
     loaded.config
@@ -33,7 +35,8 @@ fn routes() -> BTreeSet<String> {
                 walk(&path, found);
             } else {
                 let text = fs::read_to_string(&path).unwrap();
-                let calls = text.split(".route(").skip(1).filter_map(|call| call.trim_start().strip_prefix('"'));
+                let calls =
+                    text.split(".route(").skip(1).filter_map(|call| call.trim_start().strip_prefix('"'));
                 found.extend(calls.filter_map(|call| Some(call.split_once('"')?.0.to_owned())));
             }
         }
@@ -53,7 +56,11 @@ fn dockerfile() -> Vec<(String, String, String)> {
         if instruction == "FROM" {
             stage = rest.rsplit(" AS ").next().unwrap().to_owned();
         }
-        found.push((stage.clone(), instruction.to_owned(), rest.split_whitespace().collect::<Vec<_>>().join(" ")));
+        found.push((
+            stage.clone(),
+            instruction.to_owned(),
+            rest.split_whitespace().collect::<Vec<_>>().join(" "),
+        ));
     }
     found
 }
@@ -66,7 +73,11 @@ fn all(file: &[(String, String, String)], stages: &[&str], instruction: &str) ->
 
 fn image_environment(file: &[(String, String, String)]) -> BTreeMap<String, String> {
     let pairs = all(file, &["server", "runner"], "ENV").join(" ");
-    pairs.split(' ').map(|pair| pair.split_once('=').unwrap()).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+    pairs
+        .split(' ')
+        .map(|pair| pair.split_once('=').unwrap())
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .collect()
 }
 
 const CHECK: &str = "[\"divisi\", \"healthcheck\"]";
@@ -126,7 +137,8 @@ fn everything_in_the_image_has_a_version() {
         }
         for call in rest.match_indices("cargo ").map(|(at, _)| &rest[at..]) {
             let call = call.split("&&").next().unwrap();
-            let fetches = ["cargo install", "cargo build", "cargo chef cook"].iter().any(|c| call.starts_with(c));
+            let fetches =
+                ["cargo install", "cargo build", "cargo chef cook"].iter().any(|c| call.starts_with(c));
             assert!(!fetches || call.contains("--locked"), "{call}");
         }
     }
@@ -176,7 +188,11 @@ fn keys(prefix: &str, value: &toml::Value, found: &mut Vec<String>) {
         toml::Value::Table(table) => {
             for (name, value) in table {
                 let name = if prefix == "env" { "*" } else { name };
-                keys(&if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }, value, found);
+                keys(
+                    &if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") },
+                    value,
+                    found,
+                );
             }
         }
         toml::Value::Array(list) => list.iter().for_each(|value| keys(prefix, value, found)),
@@ -209,7 +225,10 @@ fn fly_runs_one_machine_that_is_never_put_to_sleep() {
         .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
         .collect();
     for name in environment.keys() {
-        assert!(!["KEY", "SECRET", "TOKEN"].iter().any(|word| name.contains(word)), "{name} belongs into a secret");
+        assert!(
+            !["KEY", "SECRET", "TOKEN"].iter().any(|word| name.contains(word)),
+            "{name} belongs into a secret"
+        );
     }
     let mut whole = image_environment(&dockerfile());
     whole.extend(environment);
@@ -252,7 +271,9 @@ fn manifest() -> Manifest {
         match (line.starts_with(' '), value.is_empty()) {
             (false, true) => section = name.to_owned(),
             (false, false) => drop(manifest.values.insert(name.to_owned(), value)),
-            (true, _) => drop(manifest.maps.entry(section.clone()).or_default().insert(name.to_owned(), value)),
+            (true, _) => {
+                drop(manifest.maps.entry(section.clone()).or_default().insert(name.to_owned(), value))
+            }
         }
     }
     manifest
@@ -305,7 +326,9 @@ fn permissions_used() -> BTreeSet<String> {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
         let shipped = text.split("#[cfg(test)]").next().unwrap();
-        for literal in shipped.split("\"/").skip(1).filter_map(|rest| Some(format!("/{}", rest.split_once('"')?.0))) {
+        for literal in
+            shipped.split("\"/").skip(1).filter_map(|rest| Some(format!("/{}", rest.split_once('"')?.0)))
+        {
             if literal.len() < 3 {
                 continue;
             }
@@ -352,14 +375,35 @@ fn the_app_hears_what_the_code_listens_to() {
     }
     let is_used = |event: &str| {
         let routed = divisi::github::event::route(event, b"{}");
-        routed != divisi::github::event::Routed::Ignored("event not used") && routed != divisi::github::event::Routed::Ping
+        routed != divisi::github::event::Routed::Ignored("event not used")
+            && routed != divisi::github::event::Routed::Ping
     };
     for event in &heard {
         let ahead = EVENTS_AHEAD.iter().any(|(name, _)| name == event);
         assert!(is_used(event) != ahead, "`{event}` is either used or listed with a reason");
     }
-    for event in ["label", "milestone", "star", "fork", "create", "delete", "merge_group", "release", "status"] {
-        assert!(!is_used(event) || heard.contains(event), "`{event}` is used and not asked for");
+    let contract = [
+        "issues",
+        "issue_comment",
+        "pull_request",
+        "repository",
+        "sub_issues",
+        "push",
+        "check_run",
+        "workflow_run",
+    ];
+    for event in contract.into_iter().chain([
+        "label",
+        "milestone",
+        "star",
+        "fork",
+        "create",
+        "delete",
+        "merge_group",
+        "release",
+        "status",
+    ]) {
+        assert!(!is_used(event) || heard.contains(&event), "`{event}` is used and not asked for");
     }
 }
 

@@ -79,7 +79,9 @@ fn every_toml_example_is_accepted() {
             examples += 1;
             let place = format!("{}: {text}", path.display());
             match text.lines().next().unwrap_or_default() {
-                "# divisi.toml" => check("divisi.toml", &text).unwrap_or_else(|error| panic!("{place}{error}")),
+                "# divisi.toml" => {
+                    check("divisi.toml", &text).unwrap_or_else(|error| panic!("{place}{error}"))
+                }
                 "# .github/divisi.toml" => {
                     RepoFile::parse(&text).unwrap_or_else(|error| panic!("{place}{error}"));
                 }

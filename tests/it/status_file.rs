@@ -183,9 +183,12 @@ fn nothing_that_an_agent_plants_is_followed_waited_for_or_swallowed() {
     symlink(outside.path().join("secret.json"), at("link.json")).unwrap();
     symlink("../secret.json", at("relative.json")).unwrap();
     symlink(outside.path(), at("way")).unwrap();
+    fs::write(at("inside.json"), r#"{"note":"fine"}"#).unwrap();
+    symlink("inside.json", at("to-inside.json")).unwrap();
     symlink("/proc/self/fd/0", at("magic.json")).unwrap();
     let absolute = outside.path().join("secret.json");
-    let names = ["link.json", "relative.json", "way/secret.json", "magic.json", "../secret.json"];
+    let names =
+        ["link.json", "relative.json", "way/secret.json", "to-inside.json", "magic.json", "../secret.json"];
     for name in names.into_iter().chain(absolute.to_str()) {
         let result = hint(&directory, name);
         assert!(matches!(result, Err(HintError::Open(_))), "{name}: {result:?}");

@@ -1,7 +1,8 @@
-//! The way of a commit: server → mirror → attempt → agent → mirror → server, and what a hostile agent can do to it.
+//! The way of a commit: server → mirror → attempt → agent → mirror → server.
 
 #[path = "support/git_http.rs"]
 mod git_http;
+mod hostile;
 
 use divisi::clock;
 use divisi::domain::{FailureKind, RunId, Sha, branch_name};
@@ -26,8 +27,14 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const BRANCH: &str = "divisi/12/1-add-a-file";
 
 /// Git as a person would run it, for what stands before and what is looked at afterwards.
-#[expect(clippy::disallowed_methods, reason = "the test's own view of a repository")]
 fn git(dir: &Path, args: &[&str]) -> String {
+    let output = try_git(dir, args);
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own view of a repository")]
+fn try_git(dir: &Path, args: &[&str]) -> std::process::Output {
     let mut command = Command::new("git");
     command.current_dir(dir).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     for role in ["AUTHOR", "COMMITTER"] {
@@ -35,9 +42,7 @@ fn git(dir: &Path, args: &[&str]) -> String {
             .env(format!("GIT_{role}_NAME"), "Person")
             .env(format!("GIT_{role}_EMAIL"), "person@example.org");
     }
-    let output = command.output().expect("git runs");
-    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    command.output().expect("git runs")
 }
 
 /// A server with a repository of two commits, and a mirror of it.
@@ -196,6 +201,12 @@ async fn work_goes_from_the_server_to_an_agent_and_back() {
     assert!(stat.contains("src/lib.rs") && stat.contains("5 files changed"), "{stat}");
     let seen = inspect(&world.mirror, &run_id(), 1, &world.base).await.expect("still there");
     assert_eq!((seen.head, seen.paths), (imported.head, imported.paths));
+    let mut mirrors: Vec<_> = fs::read_dir(world.dir.path().join("data/mirrors"))
+        .expect("a directory")
+        .map(|e| e.expect("an entry").file_name())
+        .collect();
+    mirrors.sort();
+    assert_eq!(mirrors, ["7.git", "7.lock"], "nothing of the import is left");
     remove_attempt(&workspace.paths).await.expect("removed");
     prune_refs(&world.mirror, &run_id(), None).await.expect("pruned");
     assert!(!workspace.paths.root.exists());
@@ -408,144 +419,6 @@ async fn work_on_another_branch_is_taken_if_it_descends_from_the_base() {
     world.gather(&workspace).await.expect("on our branch");
     let error = world.import(&workspace).await.expect_err("no descent");
     assert!(matches!(error, ImportError::NotDescended), "{error}");
-}
-
-#[tokio::test]
-async fn conflicts_and_a_broken_repository_are_told() {
-    let world = World::new().await;
-    let workspace = world.attempt(1).await;
-    let conflict = "git checkout -q -b a; echo a > README.md; git commit -qam a; git checkout -q -b b HEAD~1; echo b > README.md; git commit -qam b; git merge -q a || true";
-    world.agent(&workspace, conflict).await;
-    let error = world.gather(&workspace).await.expect_err("conflicts");
-    assert!(matches!(&error, GatherError::Conflicts(paths) if paths == &["README.md"]), "{error}");
-    let cases = [
-        ("rm .git", "was deleted"),
-        ("rm .git; git init -q .; git add -A", "replaced"),
-        ("git init -q ../tmp/other; echo \"gitdir: $TMPDIR/other/.git\" > .git", "another repository"),
-        ("rm .git; mkfifo .git", "replaced"),
-        ("rm .git; ln -s /etc/passwd .git", "replaced"),
-        ("rm -rf ../repo.git", "repository is gone"),
-        ("cd ..; rm -rf work", "work tree is gone"),
-        ("cd ..; rm -rf work; ln -s /etc work", "work tree is gone"),
-        ("echo garbage > $P/HEAD; echo garbage > $P/worktrees/work/HEAD", "not a git repository"),
-    ];
-    for (number, (script, words)) in cases.into_iter().enumerate() {
-        let workspace = world.attempt(10 + u32::try_from(number).expect("small")).await;
-        world.agent(&workspace, script).await;
-        let error = world.gather(&workspace).await.expect_err(script);
-        assert!(matches!(&error, GatherError::Broken(why) if why.contains(words)), "{script}: {error}");
-        assert_eq!(error.kind(), FailureKind::ImportConflict);
-        remove_attempt(&workspace.paths).await.expect("removed");
-    }
-    assert!(Path::new("/etc/passwd").exists());
-}
-
-#[tokio::test]
-async fn leftovers_of_a_killed_git_and_of_a_gc_do_no_harm() {
-    let world = World::new().await;
-    let workspace = world.attempt(1).await;
-    world.agent(&workspace, "echo x > x; git add x; git commit -qm x; git gc -q --prune=now; echo y > y; touch $P/worktrees/work/index.lock").await;
-    assert!(world.gather(&workspace).await.expect("gathered").committed_leftovers);
-    assert_eq!(world.import(&workspace).await.expect("imported").commits, 2);
-}
-
-/// What an agent plants so that the host runs it; each writes to the canary when it is executed.
-const PLANT: &str = r#"
-    printf '#!/bin/sh\necho "$0 $PWD" >> %s\n' "$CANARY" > "$TMPDIR/evil"; chmod +x "$TMPDIR/evil"
-    mkdir -p "$P/hooks"
-    for hook in pre-push pre-commit commit-msg post-commit post-checkout reference-transaction pre-auto-gc post-index-change post-merge; do cp "$TMPDIR/evil" "$P/hooks/$hook"; done
-    git config core.hooksPath "$P/hooks"
-    for key in core.fsmonitor core.sshCommand core.editor core.pager diff.external gpg.program credential.helper uploadpack.packObjectsHook core.gitProxy core.askPass core.alternateRefsCommand sequence.editor; do git config "$key" "$TMPDIR/evil"; done
-    git config commit.gpgsign true; git config protocol.ext.allow always; git config url."ext::$TMPDIR/evil".insteadOf http
-    for kind in clean smudge process; do git config filter.x.$kind "$TMPDIR/evil"; done
-    git config diff.x.textconv "$TMPDIR/evil"; git config merge.x.driver "$TMPDIR/evil"; git config alias.upload-pack "!$TMPDIR/evil"
-    git config remote.origin.url "ext::$TMPDIR/evil"; git config remote.origin.receivepack "$TMPDIR/evil"; git config remote.origin.uploadpack "$TMPDIR/evil"
-    git config include.path "$TMPDIR/more"; printf '[core]\n\tfsmonitor = %s\n' "$TMPDIR/evil" > "$TMPDIR/more"
-"#;
-
-#[tokio::test]
-async fn what_an_agent_plants_runs_in_the_launcher_or_not_at_all() {
-    let world = World::new().await;
-    let workspace = world.attempt(1).await;
-    world
-        .agent(
-            &workspace,
-            "echo '* filter=x diff=x merge=x' > .gitattributes; echo x > x; git add -A; git commit -qm x",
-        )
-        .await;
-    world.agent(&workspace, PLANT).await;
-    let imported = world.import(&workspace).await.expect("imported");
-    push(&world.mirror, &world.remote(), &imported, BRANCH, None).await.expect("pushed");
-    diff_stat(&world.mirror, &imported.base, &imported.head, 1_000).await.expect("a summary");
-    assert!(!world.canary().exists(), "{}", fs::read_to_string(world.canary()).unwrap_or_default());
-    // Gathering runs where the agent ran, so its filters may run there; what it planted in the mirror's way must not.
-    world.agent(&workspace, "echo y > y").await;
-    let _ = world.gather(&workspace).await;
-    let ran = fs::read_to_string(world.canary()).unwrap_or_default();
-    assert!(!ran.contains(&world.mirror.path().display().to_string()), "{ran}");
-    git(world.mirror.path(), &["fsck", "--strict"]);
-}
-
-#[tokio::test]
-async fn a_repository_that_was_made_to_borrow_from_elsewhere_is_refused() {
-    let world = World::new().await;
-    // Another repository of the same host, with something that this attempt must not read.
-    let private = world.dir.path().join("private");
-    fs::create_dir(&private).expect("a directory");
-    git(&private, &["init", "-q", "."]);
-    fs::write(private.join("s"), "SECRET\n").expect("a file");
-    git(&private, &["add", "-A"]);
-    git(&private, &["commit", "-qm", "private"]);
-    let cases = [
-        (
-            "echo \"$WORLD/private/.git/objects\" >> $P/objects/info/alternates",
-            "borrows objects from elsewhere",
-        ),
-        (
-            "echo \"$WORLD/private/.git/objects\" > $P/objects/info/alternates",
-            "borrows objects from elsewhere",
-        ),
-        ("rm $P/objects/info/alternates", "borrowed objects is gone"),
-        ("ln -sf /etc/passwd $P/objects/info/alternates", "borrowed objects is gone"),
-        ("mv $P/objects $P/o; ln -s $WORLD/private/.git/objects $P/objects", "`objects` of its repository"),
-        (
-            "rm -rf $P/objects/pack; ln -s $WORLD/private/.git/objects/pack $P/objects/pack",
-            "`objects/pack` of its repository",
-        ),
-        ("echo \"$WORLD/private/.git\" > $P/commondir", "has a `commondir`"),
-        ("mv $P $TMPDIR/p; ln -s $TMPDIR/p $P", "is no directory"),
-    ];
-    for (number, (script, words)) in cases.into_iter().enumerate() {
-        let workspace = world.attempt(u32::try_from(number).expect("small")).await;
-        world.agent(&workspace, &format!("echo x > x; git add x; git commit -qm x; {script}")).await;
-        let error = world.import(&workspace).await.expect_err(script);
-        assert!(matches!(&error, ImportError::Tampered(why) if why.contains(words)), "{script}: {error}");
-        assert_eq!(error.kind(), FailureKind::ImportConflict);
-    }
-}
-
-#[tokio::test]
-async fn objects_that_fail_the_check_do_not_come_in() {
-    let world = World::new().await;
-    let dot_git = "b=$(echo x | git hash-object -w --stdin); t=$(printf '100644 blob %s\\tconfig\\n' $b | git mktree)
-        printf '040000 tree %s\\t.git\\n' $t | git mktree > $TMPDIR/t || true
-        t=$(cat $TMPDIR/t); c=$(git commit-tree -p HEAD -m evil $t); git update-ref refs/heads/$BRANCH_NAME $c";
-    let modules = "printf '[submodule \"x\"]\\n\\tpath = x\\n\\turl = -u./evil\\n' > .gitmodules; git add .gitmodules; git commit -qm modules";
-    let tag = "git tag -a -m t t; echo $(git rev-parse t) > $P/refs/heads/$BRANCH_NAME";
-    let blob = "echo $(git hash-object -w README.md) > $P/refs/heads/$BRANCH_NAME";
-    let gone = "git update-ref -d refs/heads/$BRANCH_NAME";
-    let head = "rm -f $P/HEAD; ln -s /etc/shadow $P/HEAD";
-    let missing = "echo x > x; git add x; git commit -qm x; find $P/objects -type f -name '??????????????????????????????????????' -delete";
-    for (number, script) in [dot_git, modules, tag, blob, gone, head, missing].into_iter().enumerate() {
-        let workspace = world.attempt(u32::try_from(number).expect("small")).await;
-        world.agent(&workspace, script).await;
-        // Twice: what a refused import left behind must not let the next one pass as "all there already".
-        for _ in 0..2 {
-            let error = world.import(&workspace).await.expect_err(script);
-            assert!(matches!(error, ImportError::Unreadable(_)), "{script}: {error}");
-        }
-    }
-    git(world.mirror.path(), &["fsck", "--strict"]);
 }
 
 #[tokio::test]

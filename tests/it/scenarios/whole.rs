@@ -20,7 +20,8 @@ async fn five_tasks_become_four_pull_requests_and_a_follow_up() {
 
     let calls =
         world.github.read(|w| w.calls().iter().filter(|c| c.token == TokenKind::Installation).count());
-    println!("calls until the summary and the rocket: {calls}; {took:?}");
+    let kinds = world.github.read(|w| w.call_counts());
+    println!("calls until the summary and the rocket: {calls}; {took:?}: {kinds:#?}");
     assert!(calls <= 30, "{calls} calls");
 
     world.github.read(|w| {

@@ -87,7 +87,7 @@ impl World {
         let github = Simulator::start(options).await.expect("the simulator starts");
         let mut content = setup.content;
         if let RepoContent::Files(files) = &mut content {
-            let rules = format!("agent = \"test\"\nstatus_interval = \"1s\"\n{}", setup.rules);
+            let rules = format!("agent = \"test\"\n{}", setup.rules);
             files.push((".github/divisi.toml".to_owned(), rules));
         }
         github.create_repo(REPO, setup.default_branch, &content).expect("a repository");
@@ -120,6 +120,7 @@ impl World {
             ("DIVISI_GITHUB__WEBHOOK_SECRET".to_owned(), SECRET.to_owned()),
             ("DIVISI_GITHUB__API_URL".to_owned(), github.base_url()),
             ("DIVISI_GITHUB__WEB_URL".to_owned(), github.web_url()),
+            ("DIVISI_GITHUB__WRITES_PER_MINUTE".to_owned(), "6000".to_owned()),
             ("DIVISI_GITHUB__VISIBILITY_LAG".to_owned(), "1s".to_owned()),
             ("DIVISI_RUNNER__SLOTS".to_owned(), setup.slots.to_string()),
         ]);
