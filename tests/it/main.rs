@@ -6,6 +6,7 @@ mod docs;
 mod egress;
 mod github;
 mod plan;
+mod runner;
 mod sandbox;
 mod scenarios;
 mod simulator;
