@@ -87,7 +87,7 @@ impl World {
         let github = Simulator::start(options).await.expect("the simulator starts");
         let mut content = setup.content;
         if let RepoContent::Files(files) = &mut content {
-            let rules = format!("agent = \"test\"\nstatus_interval = \"1s\"\n{}", setup.rules);
+            let rules = format!("agent = \"test\"\n{}", setup.rules);
             files.push((".github/divisi.toml".to_owned(), rules));
         }
         github.create_repo(REPO, setup.default_branch, &content).expect("a repository");
