@@ -112,8 +112,11 @@ pub(super) async fn supervise(
 ) -> Ended {
     let handle = process.handle();
     let stop = async {
-        held.stopped().await;
-        handle.stop(StopReason::Stopped);
+        match held.stopped().await {
+            // Somebody else may begin to work on it soon.
+            Stop::LostLease => handle.kill(),
+            _ => handle.stop(StopReason::Stopped),
+        }
         std::future::pending::<std::convert::Infallible>().await
     };
     let read = async {

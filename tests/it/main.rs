@@ -13,6 +13,7 @@ mod docs;
 mod egress;
 mod github;
 mod plan;
+mod runner;
 mod sandbox;
 mod scenarios;
 mod simulator;
