@@ -137,50 +137,32 @@ impl MetricsPage {
 
 /// Names of metrics. No label ever holds the name of a repository, a title or a person.
 pub mod names {
-    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+    use metrics::{Unit, describe_counter, describe_histogram};
 
     /// Webhook deliveries by `event` and `outcome`.
     pub const WEBHOOKS: &str = "divisi_webhooks_total";
     /// Seconds from the first byte of a delivery to its answer.
     pub const WEBHOOK_SECONDS: &str = "divisi_webhook_seconds";
-    /// Stored deliveries that wait to be worked on.
-    pub const INBOX_WAITING: &str = "divisi_inbox_waiting";
     /// Runs that ended, by `outcome`.
     pub const RUNS: &str = "divisi_runs_total";
-    /// Runs that are alive.
-    pub const RUNS_LIVE: &str = "divisi_runs_live";
-    /// Attempts that ended, by `agent` and `outcome` (`completed` or the kind of failure).
+    /// Attempts that ended, by `outcome` (`pushed` or the kind of failure).
     pub const ATTEMPTS: &str = "divisi_attempts_total";
-    /// Attempts that are alive.
-    pub const ATTEMPTS_LIVE: &str = "divisi_attempts_live";
-    /// Seconds of an attempt from claim to end, by `agent`.
-    pub const ATTEMPT_SECONDS: &str = "divisi_attempt_seconds";
     /// Writes to GitHub by `kind` and `outcome`.
     pub const EFFECTS: &str = "divisi_effects_total";
     /// Requests to GitHub by `status`.
     pub const GITHUB_REQUESTS: &str = "divisi_github_requests_total";
-    /// Seconds of one reconcile.
-    pub const RECONCILE_SECONDS: &str = "divisi_reconcile_seconds";
     /// Leases that ended because their runner went away.
     pub const LEASES_LOST: &str = "divisi_leases_lost_total";
-    /// Model cost in US dollars, by `agent`.
-    pub const COST_USD: &str = "divisi_cost_usd";
 
     /// Tells the collector, which must be installed by now, what each name means.
     pub fn describe() {
         describe_counter!(WEBHOOKS, "Webhook deliveries by event and outcome.");
         describe_histogram!(WEBHOOK_SECONDS, Unit::Seconds, "Time until a delivery is answered.");
-        describe_gauge!(INBOX_WAITING, "Stored deliveries that wait to be worked on.");
         describe_counter!(RUNS, "Runs that ended, by outcome.");
-        describe_gauge!(RUNS_LIVE, "Runs that are alive.");
-        describe_counter!(ATTEMPTS, "Attempts that ended, by agent and outcome.");
-        describe_gauge!(ATTEMPTS_LIVE, "Attempts that are alive.");
-        describe_histogram!(ATTEMPT_SECONDS, Unit::Seconds, "Time of an attempt from claim to end.");
+        describe_counter!(ATTEMPTS, "Attempts that ended, by outcome.");
         describe_counter!(EFFECTS, "Writes to GitHub by kind and outcome.");
         describe_counter!(GITHUB_REQUESTS, "Requests to GitHub by status.");
-        describe_histogram!(RECONCILE_SECONDS, Unit::Seconds, "Time of one reconcile.");
         describe_counter!(LEASES_LOST, "Leases that ended because their runner went away.");
-        describe_gauge!(COST_USD, "Model cost in US dollars, by agent.");
     }
 }
 

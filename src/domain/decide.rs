@@ -36,6 +36,7 @@ pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<Action> {
     steps.pull_requests();
     steps.follow_ups();
     steps.links();
+    steps.merged();
     match snapshot.orchestration.run.state {
         RunState::Active => {
             if steps.ready_to_end() {
@@ -106,6 +107,17 @@ impl Steps<'_> {
                         self.want(EffectKey::BlockedBy(task.number, *on), "1".to_owned());
                     }
                 }
+            }
+        }
+    }
+
+    /// GitHub closes an issue when a pull request is merged into the default branch, and only then.
+    fn merged(&mut self) {
+        let run = &self.snapshot.orchestration.run;
+        for task in &self.snapshot.orchestration.tasks {
+            let elsewhere = task.merged_into.as_ref().is_some_and(|b| *b != run.repo.default_branch);
+            if elsewhere && task.sub_issue.is_some() {
+                self.want(EffectKey::CloseSubIssue(task.number), "1".to_owned());
             }
         }
     }

@@ -79,6 +79,8 @@ pub enum EffectKey {
     PullRequest(TaskNumber),
     /// The follow-up issue of a failed task.
     FollowUp(TaskNumber),
+    /// The end of a sub-issue whose pull request was merged where GitHub's `Closes` does nothing.
+    CloseSubIssue(TaskNumber),
     /// The summary comment on the master issue.
     Summary,
     /// A one-off answer to a delivery.
@@ -96,6 +98,7 @@ impl fmt::Display for EffectKey {
             Self::Progress => f.write_str("progress"),
             Self::PullRequest(t) => write!(f, "pull-request-{t}"),
             Self::FollowUp(t) => write!(f, "follow-up-{t}"),
+            Self::CloseSubIssue(t) => write!(f, "close-sub-issue-{t}"),
             Self::Summary => f.write_str("summary"),
             Self::Notice => f.write_str("notice"),
         }
@@ -136,6 +139,7 @@ impl EffectKey {
             "link" => Some(Self::Link(t)),
             "pull-request" => Some(Self::PullRequest(t)),
             "follow-up" => Some(Self::FollowUp(t)),
+            "close-sub-issue" => Some(Self::CloseSubIssue(t)),
             _ => None,
         }
     }
@@ -239,6 +243,7 @@ mod tests {
             EffectKey::Progress,
             EffectKey::PullRequest(5),
             EffectKey::FollowUp(1),
+            EffectKey::CloseSubIssue(2),
             EffectKey::Summary,
             EffectKey::Notice,
         ];

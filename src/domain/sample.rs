@@ -28,6 +28,7 @@ pub(super) fn task(number: TaskNumber, state: TaskState) -> Task {
         sub_issue: there.then(|| issue(number)),
         adopted: false,
         pull_request: None,
+        merged_into: None,
         follow_up: None,
         branch: format!("divisi/1/{number}-task"),
         branch_head: None,

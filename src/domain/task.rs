@@ -186,6 +186,9 @@ pub struct Task {
     pub adopted: bool,
     /// The pull request's number.
     pub pull_request: Option<u64>,
+    /// Whether its pull request was merged, and into which branch.
+    #[serde(default)]
+    pub merged_into: Option<String>,
     /// The follow-up issue's number.
     pub follow_up: Option<u64>,
     /// The branch that its work goes to.
@@ -232,6 +235,8 @@ pub enum TaskEvent {
     PublishRefused(Failure),
     /// The follow-up issue exists.
     FollowUpKnown(u64),
+    /// Its pull request was merged into this branch.
+    Merged(String),
     /// A person asked for another attempt.
     RetryAsked,
 }
@@ -336,6 +341,7 @@ impl Task {
             (S::Failed, E::FollowUpKnown(number)) => next.follow_up = Some(*number),
             // The follow-up was asked for while the task had failed; its number stays true after a retry began.
             (_, E::FollowUpKnown(number)) => next.follow_up = Some(*number),
+            (S::Completed | S::InReview, E::Merged(branch)) => next.merged_into = Some(branch.clone()),
             (S::Failed | S::Cancelled, E::RetryAsked) => {
                 next.state = if self.sub_issue.is_some() { S::Ready } else { S::Planned };
                 next.retries_used = 0;
@@ -361,6 +367,7 @@ impl Task {
                 | E::Claimed { .. }
                 | E::PullRequestKnown(_)
                 | E::PublishRefused(_)
+                | E::Merged(_)
                 | E::RetryAsked,
             ) => return Err(Refusal::Impossible { event: event.name(), state: state.as_str() }),
         }
@@ -399,6 +406,7 @@ impl TaskEvent {
             Self::PullRequestKnown(_) => "pull request known",
             Self::PublishRefused(_) => "publish refused",
             Self::FollowUpKnown(_) => "follow-up known",
+            Self::Merged(_) => "merged",
             Self::RetryAsked => "retry asked",
         }
     }

@@ -8,11 +8,11 @@ use super::answer::Draft;
 use super::effects::{self, Answer};
 use crate::clock;
 use crate::domain::command::{self, Command, TRIGGER_LABEL};
-use crate::domain::{RunEvent, Target};
-use crate::github::event::{Event, EventIssue, Kind};
+use crate::domain::{RunEvent, Target, Task, TaskEvent, TaskState};
+use crate::github::event::{Event, EventIssue, EventPull, Kind};
 use crate::github::{CallCounter, Error};
 use crate::report;
-use crate::store::{InboxDelivery, Settled, Settlement, StoreError};
+use crate::store::{InboxDelivery, Settled, Settlement, StoreError, TaskRole};
 use jiff::SignedDuration;
 use std::time::Duration;
 
@@ -137,6 +137,12 @@ impl Orchestrator {
 
     /// What the event means now.
     async fn judge(&self, event: &Event, calls: &CallCounter) -> Result<Settlement, Trouble> {
+        // A merge counts whoever did it, a merge bot too.
+        if let Kind::PullClosed(pull) = &event.kind
+            && pull.merged
+        {
+            return self.merged(event, pull).await;
+        }
         if event.sender.is_bot || event.sender.is_own_app {
             return Ok(Settlement {
                 note: "ignored: a bot".to_owned(),
@@ -166,6 +172,29 @@ impl Orchestrator {
                 ..Settlement::only(event.delivery.clone())
             }),
         }
+    }
+
+    /// A pull request was merged: if it is a task's, the task knows.
+    async fn merged(&self, event: &Event, pull: &EventPull) -> Result<Settlement, Trouble> {
+        let nothing = Settlement {
+            note: "a merge that is not ours".to_owned(),
+            ..Settlement::only(event.delivery.clone())
+        };
+        let Some(TaskRole::PullRequest(run, number)) =
+            self.shared.store.role_of(event.repo.id, pull.number).await?
+        else {
+            return Ok(nothing);
+        };
+        let orchestration = self.shared.store.snapshot(&run).await?.orchestration;
+        let known = |t: &Task| {
+            matches!(t.state, TaskState::Completed | TaskState::InReview) && t.merged_into.is_none()
+        };
+        if !orchestration.task(number).is_some_and(known) {
+            return Ok(nothing);
+        }
+        let merged = TaskEvent::Merged(pull.base_ref.clone());
+        let change = Some((run, RunEvent::Task(number, merged)));
+        Ok(Settlement { note: "merged".to_owned(), change, ..Settlement::only(event.delivery.clone()) })
     }
 
     async fn command(

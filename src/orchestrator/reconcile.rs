@@ -117,6 +117,8 @@ impl Orchestrator {
                         match ended {
                             Ok(after) => {
                                 moved = true;
+                                let outcome = after.after.outcome().as_str();
+                                metrics::counter!("divisi_runs_total", "outcome" => outcome).increment(1);
                                 self.shared.logs.ended(&after.after).await;
                             }
                             Err(StoreError::Refused(_)) => moved = true,

@@ -215,6 +215,7 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
             adopted: sub_issue.is_some(),
             sub_issue,
             pull_request: before.filter(|_| in_review).and_then(|t| t.pull_request),
+            merged_into: None,
             follow_up: None,
             branch: branch_name(master, sequence, number, &planned.title),
             branch_head: None,

@@ -51,6 +51,7 @@ impl Orchestrator {
         let now = clock::now();
         if judge_leases {
             for run in self.shared.store.leases_expired(now).await? {
+                metrics::counter!("divisi_leases_lost_total").increment(1);
                 self.revoke_lost(&self.shared.store.snapshot(&run).await?.orchestration);
                 self.wake(&run);
             }

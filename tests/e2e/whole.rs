@@ -4,11 +4,9 @@ use crate::cli;
 use crate::model_server::ModelServer;
 use crate::scripts::{Case, SEED, cases};
 use crate::support::world::{REPO, Setup, World};
-use divisi::clock;
 use divisi::simulator::RepoContent;
 use serde_json::Value;
 use std::path::Path;
-use std::time::Duration;
 
 const KEY: &str = "sk-ant-real-key-canary-0123456789";
 
@@ -34,11 +32,8 @@ async fn five_real_agents_become_three_pull_requests_and_two_follow_ups() {
         ..Setup::default()
     })
     .await;
-    let began = clock::instant();
     let master = world.trigger("Epic: a small book", &body(&cases));
     world.until_ended(1).await;
-
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 
     let summary = world.summary(master);
     assert!(summary.contains("**Total Sub-Tasks**: 5\n**Successful**: 3\n**Failed**: 2"), "{summary}");

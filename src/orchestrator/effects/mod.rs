@@ -4,6 +4,7 @@
 //! its marker by listing; send; record the answer. What each effect sends and where it is looked for is one
 //! file each; [`run`] and [`answer`] are the only executors.
 
+mod close_sub_issue;
 mod comment;
 mod follow_up;
 mod link;
@@ -96,6 +97,7 @@ pub(super) async fn run(
         EffectKey::Progress | EffectKey::Summary => comment::send(context, key, effect.remote).await,
         EffectKey::PullRequest(task) => pull_request::send(context, task).await,
         EffectKey::FollowUp(task) => follow_up::send(context, task, effect.remote).await,
+        EffectKey::CloseSubIssue(task) => close_sub_issue::send(context, task).await,
         EffectKey::Notice => Ok(Sent::Refused("a run has no notices".to_owned(), None)),
     };
     settle(store, context.settings, &effect, digest, sent).await
@@ -134,10 +136,12 @@ fn editable(key: EffectKey) -> bool {
 
 async fn look(context: &Context<'_>, key: EffectKey) -> Result<Found, Error> {
     match key {
-        // GitHub answers a repeated reaction or link without making a second one.
-        EffectKey::React(..) | EffectKey::Link(_) | EffectKey::BlockedBy(..) | EffectKey::Notice => {
-            Ok(Found::No)
-        }
+        // Sent again, these make no second one.
+        EffectKey::React(..)
+        | EffectKey::Link(_)
+        | EffectKey::BlockedBy(..)
+        | EffectKey::CloseSubIssue(_)
+        | EffectKey::Notice => Ok(Found::No),
         EffectKey::SubIssue(task) => sub_issue::look(context, task).await,
         EffectKey::Progress | EffectKey::Summary => comment::look(context, key).await,
         EffectKey::PullRequest(task) => pull_request::look(context, task).await,
@@ -156,17 +160,20 @@ async fn settle(
     let (scope, key) = (&effect.scope, effect.key);
     let error = match sent {
         Ok(Sent::Applied(remote, event)) => {
+            count(key, "applied");
             store.effect_applied(scope, key, digest, remote.or(effect.remote), event, clock::now()).await?;
             return Ok(Step::Moved);
         }
         Ok(Sent::Refused(why, event)) => {
-            tracing::warn!(%scope, %key, why, "GitHub refused an effect for good");
+            count(key, "refused");
+            tracing::warn!(%scope, %key, why, "an effect is refused for good");
             store.effect_refused(scope, key, &why, event, clock::now()).await?;
             return Ok(Step::Moved);
         }
         Err(error) => error,
     };
     let words = error.to_string();
+    count(key, "unsettled");
     match error {
         Error::Unknown { .. } => {
             let at = later(settings.request_deadline + settings.visibility_lag);
@@ -194,6 +201,23 @@ async fn settle(
     }
     tracing::info!(%scope, %key, error = words, "an effect waits");
     Ok(Step::Waits)
+}
+
+/// Counts what became of a request for an effect.
+fn count(key: EffectKey, outcome: &'static str) {
+    let kind = match key {
+        EffectKey::React(..) => "react",
+        EffectKey::SubIssue(_) => "sub_issue",
+        EffectKey::Link(_) => "link",
+        EffectKey::BlockedBy(..) => "blocked_by",
+        EffectKey::Progress => "progress",
+        EffectKey::PullRequest(_) => "pull_request",
+        EffectKey::FollowUp(_) => "follow_up",
+        EffectKey::CloseSubIssue(_) => "close_sub_issue",
+        EffectKey::Summary => "summary",
+        EffectKey::Notice => "notice",
+    };
+    metrics::counter!("divisi_effects_total", "kind" => kind, "outcome" => outcome).increment(1);
 }
 
 /// What it means for the run that an effect can never be.

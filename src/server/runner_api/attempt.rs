@@ -30,6 +30,11 @@ pub(super) async fn finish(
         let measured =
             RunEvent::Measured { memory_mb: finish.facts.peak_memory_mb, tier: finish.facts.tier.clone() };
         api.store.run_changed(&attempt.run, measured, clock::now()).await?;
+        let outcome = match &finish.facts.end {
+            wire::End::Pushed(_) => "pushed",
+            wire::End::Failed { failure, .. } => failure.kind.as_str(),
+        };
+        metrics::counter!("divisi_attempts_total", "outcome" => outcome).increment(1);
         let event = RunEvent::Task(attempt.task, convert::finished(finish.epoch, finish.facts));
         match api.store.run_changed(&attempt.run, event, clock::now()).await {
             Ok(_) => wire::Accepted::Done,

@@ -223,6 +223,7 @@ fn task(number: u32) -> Task {
         sub_issue: None,
         adopted: false,
         pull_request: None,
+        merged_into: None,
         follow_up: None,
         branch: format!("divisi/1/{number}-task"),
         branch_head: None,

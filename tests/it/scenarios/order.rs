@@ -28,3 +28,26 @@ async fn the_later_task_stands_on_the_earlier_ones_commit() {
     });
     world.end();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_elsewhere_closes_the_sub_issue_too() {
+    let content = divisi::simulator::RepoContent::files(&[("README.md", "# App\n")]);
+    let world =
+        World::new(Setup { content, rules: "base = \"next\"\ndraft = false\n".into(), ..Setup::default() })
+            .await;
+    world
+        .github
+        .push_files(REPO, "olga", "next", "Begin", &[("next.txt", Some("next\n"))])
+        .expect("a branch");
+    let master = world.trigger("Epic: the list", &crate::support::world::tasks(2));
+    world.until_ended(1).await;
+    let pull = world.github.read(|w| w.pulls(REPO)[0].number);
+    world.github.merge_pr(REPO, "olga", pull).expect("merged");
+    world
+        .until("one sub-issue is closed", |w| {
+            let closed = |i: &&&divisi::simulator::Issue| i.state == divisi::simulator::IssueState::Closed;
+            w.sub_issues(REPO, master).iter().filter(closed).count() == 1
+        })
+        .await;
+    world.end();
+}
