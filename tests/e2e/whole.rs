@@ -37,6 +37,7 @@ async fn five_real_agents_become_three_pull_requests_and_two_follow_ups() {
     let began = clock::instant();
     let master = world.trigger("Epic: a small book", &body(&cases));
     world.until_ended(1).await;
+    println!("five real agents, from the label to the summary: {:.1} s", began.elapsed().as_secs_f64());
 
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 
