@@ -9,7 +9,7 @@ use crate::clock;
 use crate::domain::{Failure, FailureKind};
 use crate::egress::{Egress, Upstream};
 use crate::sandbox::{Ended, Output, Spec, Status, Stream, Tail};
-use crate::status_file;
+use crate::status_file::{self, Hint};
 use crate::workspace::Workspace;
 use std::convert::Infallible;
 use std::path::Path;
@@ -117,8 +117,9 @@ impl Attempt {
         Ok(seen)
     }
 
-    /// Shows what the agent writes into its status file; a hint for people, and foreign.
+    /// Shows what the agent writes into its status file whenever that changes; a hint for people, and foreign.
     async fn follow_status_file(&self, directory: &Path) -> Infallible {
+        let mut last = Hint::default();
         loop {
             clock::sleep(LOOK).await;
             let directory = directory.to_owned();
@@ -127,14 +128,19 @@ impl Attempt {
             });
             // Whatever is wrong with the file is no reason to do anything; the next look may find it better.
             let Ok(Ok(Some(hint))) = read.await else { continue };
+            if hint == last {
+                continue;
+            }
+            last = hint.clone();
             let note = match (hint.stage, hint.note) {
                 (Some(stage), Some(note)) => Some(format!("{stage}: {note}")),
                 (stage, note) => stage.or(note),
             };
+            let note = note.map(|note| self.redact(&note));
             self.held.show(|progress| {
                 progress.percent = hint.progress.or(progress.percent);
                 if let Some(note) = note {
-                    progress.note = self.redact(&note);
+                    progress.note = note;
                 }
             });
         }

@@ -189,7 +189,7 @@ async fn five_agents_work_at_once_and_are_judged_by_what_they_did() {
     let attempts = cases.iter().zip(1..).map(|(case, task)| attempt(&world, task, case.script.title));
     let all = clock::within(Duration::from_secs(60), futures_util::future::join_all(attempts)).await;
     let all = all.expect("five agents take less than a minute");
-    eprintln!("five agents: {:.1} s", began.elapsed().as_secs_f64());
+    println!("five agents: {:.1} s", began.elapsed().as_secs_f64());
     for (case, done) in cases.iter().zip(&all) {
         check(case, done);
     }
