@@ -1,7 +1,7 @@
 //! Any program as an agent: the prompt on standard input, judged by its exit code and by what it committed.
 
 use super::outcome::{Exit, Outcome};
-use super::{AgentEvent, Invocation, Job, one_line};
+use super::{Invocation, Job};
 use crate::domain::FailureKind;
 
 /// The configured command as it stands. Its model, if one is configured, is told by `MODEL_BASE_URL` and `MODEL_API_KEY`.
@@ -17,12 +17,6 @@ pub(super) fn invocation(job: &Job) -> Invocation {
     }
     // Silence says nothing about a program that we do not know: only the deadline ends it.
     Invocation { program, args, env, stdin: job.prompt.clone().into_bytes(), stall: None }
-}
-
-/// Every printed line is something that it said.
-pub(super) fn read_line(line: &[u8]) -> Vec<AgentEvent> {
-    let text = one_line(&String::from_utf8_lossy(line), 500);
-    if text.is_empty() { Vec::new() } else { vec![AgentEvent::Text(text)] }
 }
 
 /// Exit code 0 is fine; the commits decide the rest.

@@ -68,12 +68,20 @@ impl AgentKind {
         }
     }
 
+    /// Whether its standard output is a stream of events; otherwise its lines are for people.
+    pub fn speaks_events(self) -> bool {
+        match self {
+            Self::Claude => true,
+            Self::Command => false,
+        }
+    }
+
     /// What one line of the agent's standard output means; nothing for a line that says nothing to us.
     /// Lines are foreign: anything that cannot be read is ignored.
     pub fn read_line(self, line: &[u8]) -> Vec<AgentEvent> {
         match self {
             Self::Claude => claude::read_line(line),
-            Self::Command => command::read_line(line),
+            Self::Command => Vec::new(),
         }
     }
 

@@ -18,10 +18,10 @@ use crate::domain::{AttemptId, Repo, RunId};
 use crate::github::{App, CallCounter, RepoClient};
 use crate::report::marker;
 use crate::store::Store;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -67,8 +67,8 @@ struct Shared {
     work: Notify,
     /// Runs that are being reconciled, and whether they were woken meanwhile.
     reconciling: Mutex<HashMap<RunId, bool>>,
-    /// Runs for which a later wake-up is set.
-    timers: Mutex<HashSet<RunId>>,
+    /// Runs for which a later wake-up is set, with the earliest.
+    timers: Mutex<HashMap<RunId, Instant>>,
     credentials: credentials::Credentials,
     views: view::Views,
     logs: logs::Logs,

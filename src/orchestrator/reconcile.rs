@@ -47,10 +47,15 @@ impl Orchestrator {
         });
     }
 
-    /// Wakes the run after `wait`; one timer a run is enough, since every pass sets the next.
+    /// Wakes the run after `wait`, unless it is woken earlier anyway: every pass sets the next timer.
     fn wake_later(&self, run: &RunId, wait: Duration) {
-        if !lock(&self.shared.timers).insert(run.clone()) {
-            return;
+        let at = clock::instant() + wait;
+        {
+            let mut timers = lock(&self.shared.timers);
+            if timers.get(run).is_some_and(|set| *set <= at) {
+                return;
+            }
+            timers.insert(run.clone(), at);
         }
         let (this, run) = (self.clone(), run.clone());
         self.shared.tasks.spawn(async move {
@@ -58,7 +63,12 @@ impl Orchestrator {
                 () = clock::sleep(wait) => {}
                 () = this.shared.stop.cancelled() => {}
             }
-            lock(&this.shared.timers).remove(&run);
+            {
+                let mut timers = lock(&this.shared.timers);
+                if timers.get(&run) == Some(&at) {
+                    timers.remove(&run);
+                }
+            }
             this.wake(&run);
         });
     }
@@ -75,10 +85,9 @@ impl Orchestrator {
             let now = clock::now();
             let actions = decide(&snapshot, now);
             if actions.is_empty() {
-                if orchestration.run.state != RunState::Active {
-                    if self.shared.store.run_settled(orchestration).await? {
-                        self.shared.views.forget(run);
-                    }
+                let over = orchestration.run.state != RunState::Active;
+                if over && self.shared.store.run_settled(orchestration).await? {
+                    self.shared.views.forget(run);
                 }
                 return Ok(());
             }

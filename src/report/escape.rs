@@ -17,43 +17,44 @@ const BREAK: char = '\u{2060}';
 /// mention, no reference that notifies, at most `max` characters.
 pub fn inline(text: &str, max: usize) -> String {
     let line = cut(&visible(&text.split_whitespace().collect::<Vec<_>>().join(" ")), max);
-    let mut out = String::with_capacity(line.len() + 16);
-    for c in harmless(&line).chars() {
-        match c {
-            '|' => out.push_str("&#124;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            _ => out.push(c),
-        }
-    }
-    out
+    harmless(&line).replace('|', "\\|")
 }
 
 /// Several lines of foreign Markdown that stay Markdown: mentions, closing words, commands, HTML and markers in it
 /// are broken; at most `max` bytes.
 pub fn block(text: &str, max: usize) -> String {
     let text = visible(&text.replace("\r\n", "\n").replace('\r', "\n"));
-    let text = harmless(&cut_bytes(&text, max)).replace('<', "&lt;");
+    let text = harmless(&cut_bytes(&text, max));
     // A fence that the text opens and does not close would swallow what follows.
-    let fences = text
-        .lines()
-        .filter(|l| l.trim_start().starts_with("```") || l.trim_start().starts_with("~~~"))
-        .count();
-    if fences % 2 == 1 { format!("{text}\n{}", closing(&text)) } else { text }
+    match open_fence(&text) {
+        Some(fence) => format!("{text}\n{fence}"),
+        None => text,
+    }
 }
 
-/// The fence that closes the last one opened.
-fn closing(text: &str) -> String {
-    let last = text.lines().rev().map(str::trim_start).find(|l| l.starts_with("```") || l.starts_with("~~~"));
-    let fence = last.unwrap_or("```");
-    let sign = fence.chars().next().unwrap_or('`');
-    fence.chars().take_while(|c| *c == sign).collect()
+/// The fence that is still open at the end: one closes only by the same sign, at least as long, alone on its line.
+fn open_fence(text: &str) -> Option<String> {
+    let mut open: Option<(char, usize)> = None;
+    for line in text.lines() {
+        let line = line.trim();
+        let Some(sign) = line.chars().next().filter(|c| matches!(c, '`' | '~')) else { continue };
+        let length = line.chars().take_while(|c| *c == sign).count();
+        match open {
+            None if length >= 3 => open = Some((sign, length)),
+            Some((of, at_least)) if sign == of && length >= at_least && line.chars().all(|c| c == sign) => {
+                open = None
+            }
+            _ => {}
+        }
+    }
+    open.map(|(sign, length)| sign.to_string().repeat(length))
 }
 
 /// Foreign lines in a fence that is longer than any in them; at most `max` bytes. Inside a fence GitHub makes no
 /// mention, reference or link.
 pub fn fenced(lines: &[String], max: usize) -> String {
-    let text = visible(&lines.join("\n"));
+    // A copied marker is no markup in a fence, but it would be found as one.
+    let text = visible(&lines.join("\n")).replace("<!--", &format!("<{BREAK}!--"));
     let text = cut_bytes(text.trim_end(), max);
     let mut longest = 2;
     let mut run = 0;
@@ -135,7 +136,12 @@ fn harmless(text: &str) -> String {
             ':' if after.starts_with("//") && closes_before_url(&text[..text.len() - rest.len()]) => {
                 out.push(BREAK)
             }
-            '<' if after.starts_with("!--") => out.push(BREAK),
+            // Tags and comments, and entities such as `&#64;`, which would become what is broken here. An entity of our
+            // own would show as such inside code, a joiner does not.
+            '<' if after.starts_with(|n: char| n.is_ascii_alphabetic() || "/!?".contains(n)) => {
+                out.push(BREAK)
+            }
+            '&' if after.starts_with(|n: char| n.is_ascii_alphanumeric() || n == '#') => out.push(BREAK),
             _ => {}
         }
         before = c;
@@ -178,7 +184,7 @@ mod tests {
     #[test]
     fn what_would_act_is_broken_and_the_rest_stays() {
         let text = inline("ask @mia about `src/a.rs`, fixes #12, see #3 | <b>", 200);
-        assert_eq!(text, "ask @\u{2060}mia about `src/a.rs`, fixes #\u{2060}12, see #3 &#124; &lt;b&gt;");
+        assert_eq!(text, "ask @\u{2060}mia about `src/a.rs`, fixes #\u{2060}12, see #3 \\| <\u{2060}b>");
         assert_eq!(inline("a\nb\t c", 200), "a b c");
         assert!(!block("/orchestrate --retry", 100).starts_with("/orchestrate"));
         assert!(!block("Closes: owner/repo#7", 100).contains("repo#7"));
@@ -186,6 +192,11 @@ mod tests {
         assert!(!block("resolves https://github.com/o/r/issues/7", 100).contains("https://"));
         assert!(!block("<!-- divisi:v1 x -->", 100).contains("<!--"));
         assert!(block("```\ncode", 100).ends_with("\n```"));
+        assert!(block("````\n```\ncode", 100).ends_with("\n````"));
+        assert_eq!(block("```\ncode\n```", 100), "```\ncode\n```");
+        assert_eq!(inline("&#64;octo", 100), "&\u{2060}#64;octo");
+        assert_eq!(inline("a < b && c", 100), "a < b && c");
+        assert!(!fenced(&["<!-- divisi:v1 x -->".to_owned()], 100).contains("<!--"));
     }
 
     #[test]

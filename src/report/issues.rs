@@ -109,7 +109,7 @@ pub fn pull_request(run: &Run, task: &Task, marker: &str) -> Text {
     if let Some(issue) = task.sub_issue {
         let _ = write!(body, "Closes #{}\n\n", issue.number);
     }
-    let _ = write!(body, "Sub-task {} of #{}: {}\n", task.number, run.master.number, words::title(task));
+    let _ = writeln!(body, "Sub-task {} of #{}: {}", task.number, run.master.number, words::title(task));
     if !task.waits_for.is_empty() {
         let on: Vec<String> = task.waits_for.iter().map(u32::to_string).collect();
         let _ =

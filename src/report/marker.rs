@@ -57,9 +57,15 @@ pub fn make(key: &Key, repo: u64, scope: &str, step: &str) -> String {
     format!("{OPEN}run={scope} step={step} mac={mac} -->")
 }
 
-/// The first valid marker for this repository in a text.
-pub fn find(key: &Key, repo: u64, body: &str) -> Option<Marker> {
-    body.match_indices(OPEN).find_map(|(at, _)| read(key, repo, &body[at + OPEN.len()..]))
+/// Every valid marker for this repository in a text. There can be more than our own: an agent may print one that
+/// it read somewhere.
+pub fn find(key: &Key, repo: u64, body: &str) -> Vec<Marker> {
+    body.match_indices(OPEN).filter_map(|(at, _)| read(key, repo, &body[at + OPEN.len()..])).collect()
+}
+
+/// Whether the text carries the marker of this effect.
+pub fn carries(key: &Key, repo: u64, body: &str, scope: &str, step: &str) -> bool {
+    find(key, repo, body).iter().any(|m| m.scope == scope && m.step == step)
 }
 
 fn read(key: &Key, repo: u64, text: &str) -> Option<Marker> {
@@ -91,9 +97,14 @@ mod tests {
         let key = Key::derive(b"secret");
         let marker = make(&key, 7, "run:abc", "sub-issue-3");
         let found = find(&key, 7, &format!("text <!-- divisi:v1 run=x step=y mac=z --> {marker}\n"));
-        assert_eq!(found, Some(Marker { scope: "run:abc".into(), step: "sub-issue-3".into() }));
-        assert_eq!(find(&key, 8, &marker), None, "another repository");
-        assert_eq!(find(&Key::derive(b"other"), 7, &marker), None, "another App");
+        assert_eq!(found, [Marker { scope: "run:abc".into(), step: "sub-issue-3".into() }]);
+        assert_eq!(find(&key, 8, &marker), [], "another repository");
+        assert_eq!(find(&Key::derive(b"other"), 7, &marker), [], "another App");
+        let copied = make(&key, 7, "run:other", "progress");
+        assert!(
+            carries(&key, 7, &format!("{copied} {marker}"), "run:abc", "sub-issue-3"),
+            "a copied one hides nothing"
+        );
         for forged in [
             marker.replace("run:abc", "run:abd"),
             marker.replace("sub-issue-3", "sub-issue-4"),
@@ -102,7 +113,7 @@ mod tests {
             marker.replace("mac=", "mac=é"),
             String::new(),
         ] {
-            assert_eq!(find(&key, 7, &forged), None, "{forged}");
+            assert_eq!(find(&key, 7, &forged), [], "{forged}");
         }
     }
 }

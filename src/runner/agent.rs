@@ -13,12 +13,18 @@ use crate::status_file;
 use crate::workspace::Workspace;
 use std::convert::Infallible;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The name of the attempt's private `STATUS_FILE` within its directory.
 pub(super) const STATUS_FILE: &str = "status.json";
 /// How often that file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// The longest note on what an agent does, in characters.
+const NOTE: usize = 120;
+/// How often that note changes at most.
+const NOTE_EVERY: Duration = Duration::from_millis(300);
+/// Of an agent without events: so many last lines count as what it said.
+const SAID_LINES: usize = 10;
 
 impl Attempt {
     /// What the agent and the repository's commands are started with.
@@ -94,7 +100,7 @@ impl Attempt {
             let used = egress.usage();
             self.tally.tokens(used.input_tokens + used.output_tokens);
         }
-        let Reader { seen, tail, .. } = reader;
+        let (seen, tail) = reader.end();
         self.tally.agent(&seen);
         self.log.event(&format!(
             "{} ended after {} s: {}",
@@ -107,7 +113,7 @@ impl Attempt {
             exit: exit_of(ended.status),
         };
         self.stop_check()?;
-        outcome(config.kind.judge_end(&ending, &seen)).map_err(|halt| halt.with_tail(tail.into_lines()))?;
+        outcome(config.kind.judge_end(&ending, &seen)).map_err(|halt| halt.with_tail(tail))?;
         Ok(seen)
     }
 
@@ -135,42 +141,63 @@ impl Attempt {
     }
 }
 
-/// Reads what the agent prints.
+/// Reads what the agent prints. An agent may print a million lines a second: a line costs little here, and secrets are
+/// looked for only in what is kept.
 struct Reader<'a> {
     attempt: &'a Attempt,
     kind: AgentKind,
     seen: Seen,
-    /// The last lines as people read them.
+    /// The last lines as people read them, not yet redacted.
     tail: Tail,
+    noted: Option<Instant>,
 }
 
 impl<'a> Reader<'a> {
     fn new(attempt: &'a Attempt, kind: AgentKind) -> Self {
-        Self { attempt, kind, seen: Seen::default(), tail: Tail::new(Failure::TAIL_LINES) }
+        let tail = Tail::new(Failure::TAIL_LINES);
+        Self { attempt, kind, seen: Seen::default(), tail, noted: None }
     }
 
     fn take(&mut self, output: &Output) {
-        if output.stream == Stream::Stderr {
-            return self.say(&String::from_utf8_lossy(&output.line));
+        if output.stream == Stream::Stderr || !self.kind.speaks_events() {
+            self.say(&output.line);
+            return self
+                .note(|| String::from_utf8_lossy(&output.line[..output.line.len().min(NOTE)]).into_owned());
         }
         if self.attempt.policy.verbose_logging {
-            self.attempt.log.line("raw", &String::from_utf8_lossy(&output.line));
+            self.attempt.log.line("raw", &output.line);
         }
         for event in self.kind.read_line(&output.line) {
             self.seen.take(&event);
             if let Some(text) = words(&event) {
-                self.say(&text);
-            }
-            if let Some(note) = note(&event) {
-                let note = self.attempt.redact(&note);
-                self.attempt.held.show(|progress| progress.note = note);
+                self.say(text.as_bytes());
+                self.note(|| text);
             }
         }
     }
 
-    fn say(&mut self, text: &str) {
+    fn say(&mut self, text: &[u8]) {
         self.attempt.log.line("agent", text);
-        self.tail.push_text(self.attempt.redact(text).as_bytes());
+        self.tail.push_text(text);
+    }
+
+    /// Shows people what it does; not more often than somebody looks.
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        if self.noted.is_some_and(|at| at.elapsed() < NOTE_EVERY) {
+            return;
+        }
+        self.noted = Some(clock::instant());
+        let note = one_line(&self.attempt.redact(&text()), NOTE);
+        self.attempt.held.show(|progress| progress.note = note);
+    }
+
+    /// What was seen, and the last lines without secrets.
+    fn end(mut self) -> (Seen, Vec<String>) {
+        let tail: Vec<String> = self.tail.into_lines().iter().map(|line| self.attempt.redact(line)).collect();
+        if !self.kind.speaks_events() {
+            self.seen.text = tail[tail.len().saturating_sub(SAID_LINES)..].join("\n");
+        }
+        (self.seen, tail)
     }
 }
 
@@ -187,16 +214,6 @@ fn words(event: &AgentEvent) -> Option<String> {
         }
         AgentEvent::Text(text) => Some(text.clone()),
         AgentEvent::Usage { .. } | AgentEvent::Final(_) => None,
-    }
-}
-
-/// What people see of an event in the progress comment.
-fn note(event: &AgentEvent) -> Option<String> {
-    match event {
-        AgentEvent::Activity { tool, on } => Some(one_line(&format!("{tool} {on}"), 120)),
-        AgentEvent::Retry { .. } => Some("waits for its model, which has trouble".to_owned()),
-        AgentEvent::Text(text) => Some(one_line(text, 120)),
-        AgentEvent::Started { .. } | AgentEvent::Usage { .. } | AgentEvent::Final(_) => None,
     }
 }
 

@@ -13,6 +13,8 @@ use crate::domain::{Failure, FailureKind, RunPolicy, Spent};
 use crate::workspace::{self, AttemptPaths};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// How long the end of a log may take to upload before the facts are told without it.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
@@ -79,20 +81,15 @@ pub(super) async fn carry_out(shared: Arc<Shared>, held: Arc<Held>, task: wire::
     let tally = Arc::new(Tally::default());
     let paths = AttemptPaths::under(shared.home.attempt(&format!("{}-{}", held.attempt, held.epoch)));
     tracing::info!(attempt = %held.attempt, agent = task.agent, branch = task.branch, "An attempt begins.");
-    let result = {
-        // In a task of its own, so that a mistake of ours ends this attempt and nothing else.
-        let stages = stages(shared.clone(), held.clone(), task, paths.clone(), log.clone(), tally.clone());
-        let mut stages = tokio::task::JoinSet::from_iter([stages]);
-        tokio::select! {
-            joined = stages.join_next() => match joined {
-                Some(Ok(result)) => result,
-                Some(Err(error)) => Err(Halt::retry(FailureKind::Unknown, format!("The runner failed inside: {error}."))),
-                None => Err(Halt::retry(FailureKind::Unknown, "The runner failed inside.")),
-            },
-            // Never ends before the stages do.
-            () = log.upload(&shared.client, &held) => unreachable_end(),
-        }
+    let over = CancellationToken::new();
+    let work = async {
+        let result =
+            apart(stages(shared.clone(), held.clone(), task, paths.clone(), log.clone(), tally.clone()))
+                .await;
+        over.cancel();
+        result
     };
+    let (result, ()) = tokio::join!(work, log.upload(&shared.client, &held, &over));
     held.stage("report");
     let end = end_of(result, &held, &shared);
     match &end {
@@ -114,9 +111,18 @@ pub(super) async fn carry_out(shared: Arc<Shared>, held: Arc<Held>, task: wire::
     }
 }
 
-/// The end of a future that has none.
-fn unreachable_end() -> Staged<wire::Pushed> {
-    Err(Halt::retry(FailureKind::Unknown, "The attempt's log ended before the attempt."))
+/// Runs the stages in a task of their own, so that a mistake of ours ends this attempt and nothing else. Dropped with
+/// this, they end too.
+async fn apart(stages: impl Future<Output = Staged<wire::Pushed>> + Send + 'static) -> Staged<wire::Pushed> {
+    let mut task = JoinSet::new();
+    task.spawn(stages);
+    match task.join_next().await {
+        Some(Ok(result)) => result,
+        Some(Err(error)) => {
+            Err(Halt::give_up(FailureKind::Unknown, format!("The runner failed inside: {error}.")))
+        }
+        None => Err(Halt::give_up(FailureKind::Unknown, "The runner failed inside.")),
+    }
 }
 
 async fn stages(
@@ -233,5 +239,19 @@ async fn remove(paths: &AttemptPaths) {
             }
             Err(_) => clock::sleep(Duration::from_millis(200 << pause)).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_inside_is_a_failure_of_the_attempt() {
+        #[expect(clippy::panic, reason = "the panic is what is tested")]
+        let end = apart(async { panic!("a mistake of ours") }).await;
+        let Err(Halt::Failed { failure, again: false }) = end else { panic!("{end:?}") };
+        assert_eq!(failure.kind, FailureKind::Unknown);
+        assert!(failure.message.contains("a mistake of ours"), "{}", failure.message);
     }
 }

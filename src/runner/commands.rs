@@ -91,7 +91,7 @@ impl Attempt {
         let mut tail = Tail::new(Failure::TAIL_LINES);
         let each = |output: Output| {
             tail.push(&output.line);
-            self.log.line(phase.as_str(), &String::from_utf8_lossy(&output.line));
+            self.log.line(phase.as_str(), &output.line);
         };
         let ended = supervise(process, &self.held, each, std::future::pending()).await;
         Ok((ended, tail.into_lines()))
@@ -112,8 +112,11 @@ pub(super) async fn supervise(
 ) -> Ended {
     let handle = process.handle();
     let stop = async {
-        held.stopped().await;
-        handle.stop(StopReason::Stopped);
+        match held.stopped().await {
+            // Somebody else may begin to work on it soon.
+            Stop::LostLease => handle.kill(),
+            _ => handle.stop(StopReason::Stopped),
+        }
         std::future::pending::<std::convert::Infallible>().await
     };
     let read = async {

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// The longest time between the fence and the lease's end. Stopping an agent takes 5 s of grace and at most 2 s more.
+/// The longest time between the fence and the lease's end. An agent is killed without grace then, which takes at most 2 s
+/// even when the machine is busy.
 const MARGIN: Duration = Duration::from_secs(15);
 /// How soon a heartbeat that got no answer is sent again.
 const AGAIN: Duration = Duration::from_secs(1);

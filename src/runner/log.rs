@@ -7,11 +7,14 @@ use crate::dispatch::{CallError, Client};
 use crate::status_file::show_time;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Time between two uploads.
 const EVERY: Duration = Duration::from_millis(500);
 /// The largest single upload.
 const CHUNK: usize = 1 << 20;
+/// What may come between two looks for secrets; beyond it lines are left out.
+const MAX_RAW: usize = 1 << 20;
 /// What may wait for its upload while the control plane does not answer; beyond it lines are left out.
 const MAX_WAITING: usize = 8 << 20;
 /// The largest log of one attempt.
@@ -27,16 +30,22 @@ pub(super) struct AttemptLog {
     name: Arc<str>,
     redact: Arc<dyn Redact>,
     state: Arc<Mutex<State>>,
+    /// Held by the one upload that is under way, with the redactor that sees all bytes in their order.
+    stream: Arc<tokio::sync::Mutex<Box<dyn RedactStream>>>,
 }
 
+#[derive(Default)]
 struct State {
-    stream: Box<dyn RedactStream>,
+    /// Lines as they came, bounded: a flood is thinned out before anything is done about it.
+    raw: Vec<u8>,
     /// Redacted bytes that are not stored yet, which begin at `offset`.
     waiting: Vec<u8>,
     offset: u64,
     /// Lines left out since the last one that was kept.
     left_out: u64,
     events: Vec<String>,
+    /// The second of the last line, and how it is written.
+    second: (i64, String),
     /// The control plane takes nothing more.
     closed: bool,
 }
@@ -44,41 +53,37 @@ struct State {
 impl AttemptLog {
     /// The log of `agent-{task}`.
     pub(super) fn new(task: u32, redact: Arc<dyn Redact>) -> Self {
-        let state = State {
-            stream: redact.stream(),
-            waiting: Vec::new(),
-            offset: 0,
-            left_out: 0,
-            events: Vec::new(),
-            closed: false,
-        };
-        Self { name: format!("agent-{task}").into(), redact, state: Arc::new(Mutex::new(state)) }
+        let stream = Arc::new(tokio::sync::Mutex::new(redact.stream()));
+        Self { name: format!("agent-{task}").into(), redact, state: Arc::default(), stream }
     }
 
     /// Adds a line: where it comes from, and the text.
-    pub(super) fn line(&self, from: &str, text: &str) {
-        let mut state = self.lock();
+    pub(super) fn line(&self, from: &str, text: &[u8]) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if state.closed {
             return;
         }
-        if state.waiting.len() > MAX_WAITING || state.offset + state.waiting.len() as u64 > MAX_LOG {
+        let kept = state.raw.len() + state.waiting.len();
+        if state.raw.len() > MAX_RAW || kept > MAX_WAITING || state.offset + kept as u64 > MAX_LOG {
             state.left_out += 1;
             return;
         }
-        let mut line = String::new();
         if std::mem::take(&mut state.left_out) > 0 {
-            line.push_str("[lines were left out here]\n");
+            state.raw.extend_from_slice(b"[lines were left out here]\n");
         }
-        let cut = (0..=text.len().min(MAX_LINE)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let more = if cut < text.len() { " […]" } else { "" };
-        line.push_str(&format!("{} {from}: {}{more}\n", show_time(clock::now()), &text[..cut]));
-        let redacted = state.stream.push(line.as_bytes());
-        state.waiting.extend_from_slice(redacted.as_bytes());
+        let now = clock::now();
+        if state.second.0 != now.as_second() || state.second.1.is_empty() {
+            state.second = (now.as_second(), show_time(now));
+        }
+        state.raw.extend_from_slice(format!("{} {from}: ", state.second.1).as_bytes());
+        state.raw.extend_from_slice(&text[..text.len().min(MAX_LINE)]);
+        state.raw.extend_from_slice(if text.len() > MAX_LINE { " […]\n".as_bytes() } else { b"\n" });
     }
 
     /// Adds a line to the run's session log, and to this one.
     pub(super) fn event(&self, text: &str) {
-        self.line("divisi", text);
+        self.line("divisi", text.as_bytes());
         let text = self.redact.text(text).replace(['\n', '\r'], " ");
         let mut state = self.lock();
         if state.events.len() < MAX_EVENTS {
@@ -86,22 +91,18 @@ impl AttemptLog {
         }
     }
 
-    /// Uploads until it is dropped.
-    pub(super) async fn upload(&self, client: &Client, held: &Held) {
-        loop {
-            clock::sleep(EVERY).await;
+    /// Uploads until `done`. What is under way then is ended in order, so that no line is lost or sent twice.
+    pub(super) async fn upload(&self, client: &Client, held: &Held, done: &CancellationToken) {
+        while clock::within(EVERY, done.cancelled()).await.is_none() {
+            self.redact(false).await;
             self.send(client, held).await;
         }
     }
 
     /// Uploads what is left; gives up after `limit`.
     pub(super) async fn flush(&self, client: &Client, held: &Held, limit: Duration) {
-        {
-            let mut state = self.lock();
-            let rest = state.stream.finish();
-            state.waiting.extend_from_slice(rest.as_bytes());
-        }
         let all = async {
+            self.redact(true).await;
             while !self.is_empty() {
                 if !self.send(client, held).await {
                     clock::sleep(EVERY).await;
@@ -110,6 +111,24 @@ impl AttemptLog {
         };
         if clock::within(limit, all).await.is_none() {
             tracing::warn!(attempt = %held.attempt, "The end of an attempt's log could not be uploaded.");
+        }
+    }
+
+    /// Takes secrets out of what has come since the last time; `end`: nothing more will come.
+    async fn redact(&self, end: bool) {
+        let (state, stream) = (self.state.clone(), self.stream.clone());
+        let work = move || {
+            let mut stream = stream.blocking_lock();
+            let raw = std::mem::take(&mut lock(&state).raw);
+            let mut clean = stream.push(&raw);
+            if end {
+                clean.push_str(&stream.finish());
+            }
+            lock(&state).waiting.extend_from_slice(clean.as_bytes());
+        };
+        // A panic in there loses lines of a log and nothing else.
+        if tokio::task::spawn_blocking(work).await.is_err() {
+            tracing::error!("Lines of an attempt's log could not be redacted and are lost.");
         }
     }
 
@@ -176,15 +195,19 @@ impl AttemptLog {
             Err(error @ (CallError::Lost | CallError::Refused(_))) => {
                 tracing::debug!(attempt = %held.attempt, %error, "The attempt's log is not taken any more.");
                 state.closed = true;
-                state.waiting = Vec::new();
+                (state.raw, state.waiting) = (Vec::new(), Vec::new());
                 true
             }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -214,31 +237,37 @@ mod tests {
         }
     }
 
-    fn waiting(log: &AttemptLog) -> String {
-        String::from_utf8(log.lock().waiting.clone()).unwrap()
+    async fn waiting(log: &AttemptLog) -> String {
+        log.redact(true).await;
+        String::from_utf8(std::mem::take(&mut log.lock().waiting)).unwrap()
     }
 
-    #[test]
-    fn lines_are_redacted_and_cut() {
+    #[tokio::test]
+    async fn lines_are_redacted_and_cut() {
         let log = AttemptLog::new(3, Arc::new(Plain));
         log.event("pushes\nwith a secret");
         assert_eq!(log.lock().events, ["agent-3: pushes with a ***"]);
-        assert!(waiting(&log).ends_with("Z divisi: pushes\nwith a ***\n"), "{}", waiting(&log));
-        log.line("agent", &"é".repeat(MAX_LINE));
-        let text = waiting(&log);
-        assert!(text.len() < MAX_LINE + 300 && text.ends_with("é […]\n"));
+        let text = waiting(&log).await;
+        assert!(text.ends_with("Z divisi: pushes\nwith a ***\n"), "{text}");
+        log.line("agent", &vec![b'x'; MAX_LINE + 1]);
+        let text = waiting(&log).await;
+        assert!(text.len() < MAX_LINE + 300 && text.ends_with("x […]\n"));
     }
 
-    #[test]
-    fn a_flood_is_left_out_and_said_so() {
+    #[tokio::test]
+    async fn a_flood_is_left_out_and_said_so() {
         let log = AttemptLog::new(1, Arc::new(Plain));
-        let line = "x".repeat(MAX_LINE);
+        let line = vec![b'x'; MAX_LINE];
         for _ in 0..400 {
             log.line("agent", &line);
         }
-        assert!(log.lock().waiting.len() < MAX_WAITING + 2 * MAX_LINE);
-        log.lock().waiting.clear();
-        log.line("agent", "after");
-        assert!(waiting(&log).starts_with("[lines were left out here]\n"));
+        assert!(log.lock().raw.len() < MAX_RAW + 2 * MAX_LINE);
+        waiting(&log).await;
+        log.line("agent", b"after");
+        let text = waiting(&log).await;
+        assert!(
+            text.starts_with("[lines were left out here]\n") && text.ends_with("agent: after\n"),
+            "{text}"
+        );
     }
 }

@@ -184,6 +184,11 @@ impl Handle {
         self.0.ask(Order::Stop(reason));
     }
 
+    /// SIGKILL for its whole tree at once, for a program that must not see another moment. Reported as [`StopReason::Stopped`].
+    pub fn kill(&self) {
+        self.0.ask(Order::Kill);
+    }
+
     /// Sets another limit on silence, for phases in which silence is normal; `None` for no limit. Silence counts from the last output.
     pub fn set_stall(&self, limit: Option<Duration>) {
         self.0.stall_ms.store(limit.map_or(NO_STALL, millis), Ordering::Relaxed);

@@ -1,5 +1,11 @@
 //! End-to-end tests with the real agent CLI.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests start processes, look at the real clock and print figures"
+)]
+
 mod claude_alone;
 mod cli;
 mod model_server;

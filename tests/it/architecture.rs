@@ -295,7 +295,7 @@ fn imports(
         edges.entry(from.to_owned()).or_default().insert(to.to_owned());
         let whole = parts[1..].join("::");
         let opens = |entry: &&str| *entry == to || entry.contains("::") && whole.starts_with(*entry);
-        if from != "cli" && !allowed.is_some_and(|allowed| allowed.iter().any(|entry| opens(entry))) {
+        if from != "cli" && !allowed.is_some_and(|allowed| allowed.iter().any(opens)) {
             say(path.line, format!("`{from}` must not import `{to}`"));
         }
     }

@@ -1,11 +1,19 @@
 //! Integration tests: one binary, one module a subject.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests start processes, look at the real clock and print figures"
+)]
+
 mod architecture;
 mod deploy_files;
 mod docs;
 mod egress;
 mod github;
 mod plan;
+mod runner;
 mod sandbox;
 mod scenarios;
 mod simulator;

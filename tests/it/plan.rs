@@ -320,8 +320,8 @@ fn hostile_bodies_are_read_in_time() {
         slowest = slowest.max((began.elapsed(), piece));
     }
     println!("slowest 70 kB body: {slowest:?}");
-    // An unoptimised build on a busy machine; anything that grows with the square takes minutes.
-    assert!(slowest.0 < Duration::from_secs(5), "{slowest:?}");
+    // About 2 s without optimisation on an idle machine; growth with the square would take minutes.
+    assert!(slowest.0 < Duration::from_secs(30), "{slowest:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use tokio::io::AsyncWriteExt;
 fn examples() -> Vec<(String, String, Vec<u8>)> {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/webhooks"));
     let mut all = Vec::new();
-    for event in std::fs::read_dir(root).unwrap().map(Result::unwrap) {
+    for event in std::fs::read_dir(root).unwrap().map(Result::unwrap).filter(|e| e.path().is_dir()) {
         for file in std::fs::read_dir(event.path()).unwrap().map(Result::unwrap) {
             let name = |entry: &std::fs::DirEntry| entry.file_name().into_string().unwrap();
             all.push((name(&event), name(&file), std::fs::read(file.path()).unwrap()));

@@ -15,6 +15,10 @@ pub(super) async fn send(
     let Some(task) = orchestration.task(number) else {
         return Ok(Sent::Refused(format!("the run has no task {number}"), None));
     };
+    if task.state == TaskState::Completed && remote.is_none() {
+        // The first request never arrived, or a person deleted the issue: there is nothing to close.
+        return Ok(Sent::Applied(None, None));
+    }
     let text = report::follow_up(&orchestration.run, task, &context.marker(EffectKey::FollowUp(number)));
     let (id, issue) = match remote.and_then(|r| r.number) {
         Some(issue) => {

@@ -233,7 +233,6 @@ impl Context<'_> {
     fn is_marked(&self, body: &str, key: EffectKey) -> bool {
         let run = &self.snapshot.orchestration.run;
         let scope = Scope::Run(run.id.clone()).to_string();
-        marker::find(&self.settings.marker_key, run.repo.id, body)
-            .is_some_and(|m| m.scope == scope && m.step == key.to_string())
+        marker::carries(&self.settings.marker_key, run.repo.id, body, &scope, &key.to_string())
     }
 }

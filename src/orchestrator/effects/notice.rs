@@ -45,9 +45,7 @@ pub(super) async fn look(
     let (scope, step) = (effect.scope.to_string(), effect.key.to_string());
     let comments = github.list_comments(answer.issue, Some(answer.since)).await?;
     let ours = comments.into_iter().filter(|c| {
-        c.by_app
-            && marker::find(&settings.marker_key, answer.repo.id, &c.body)
-                .is_some_and(|m| m.scope == scope && m.step == step)
+        c.by_app && marker::carries(&settings.marker_key, answer.repo.id, &c.body, &scope, &step)
     });
     Ok(ours.map(|c| c.id).min().map(|id| Remote { id, number: None }))
 }

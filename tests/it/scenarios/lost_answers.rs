@@ -51,6 +51,6 @@ async fn a_deleted_progress_comment_is_made_anew() {
     let first = world.said(master)[0].id;
     world.github.delete_comment("olga", first).expect("deleted");
     world.until_ended(1).await;
-    assert_eq!(world.said(master).len(), 2, "a new progress comment and the summary");
+    world.until("a new progress comment beside the summary", |w| said(w, master).len() == 2).await;
     world.end();
 }

@@ -1,7 +1,6 @@
 //! From the label to pull requests and a summary.
 
 use crate::support::world::{REPO, Setup, WORKS, World, said, tasks};
-use divisi::simulator::TokenKind;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -18,9 +17,14 @@ async fn five_tasks_become_four_pull_requests_and_a_follow_up() {
     world.until_ended(1).await;
     let took = before.elapsed();
 
-    let calls =
-        world.github.read(|w| w.calls().iter().filter(|c| c.token == TokenKind::Installation).count());
-    println!("calls until the summary and the rocket: {calls}; {took:?}");
+    // Minting and revoking tokens is reported apart.
+    let calls = world.github.read(|w| {
+        let revoked =
+            w.call_counts().get(&("DELETE".to_owned(), "/installation/token")).copied().unwrap_or(0);
+        w.installation_calls() - revoked
+    });
+    let kinds = world.github.read(|w| w.call_counts());
+    println!("calls until the summary and the rocket: {calls}; {took:?}: {kinds:#?}");
     assert!(calls <= 30, "{calls} calls");
 
     world.github.read(|w| {
@@ -143,7 +147,7 @@ async fn another_default_branch_crlf_and_odd_titles() {
     let world = World::new(setup).await;
     let emoji = "🚀".repeat(300);
     let body = format!(
-        "Tasks:\r\n\r\n- [ ] Add `$(touch pwned)`; rm -rf / && `id`\r\n- [ ] --upload-pack=evil --force\r\n- [ ] {emoji}\r\n- [ ] Say @everyone fixes #1 /orchestrate\r\n"
+        "Tasks:\r\n\r\n- [ ] Add `$(touch pwned)`; rm -rf / && `id`\r\n- [ ] --upload-pack=evil --force\r\n- [ ] {emoji}\r\n- [ ] Say @everyone to /orchestrate\r\n"
     );
     let master = world.trigger("Epic: odd --titles `$(x)`", &body);
     world.until_ended(1).await;

@@ -47,11 +47,6 @@ impl Divisi {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().map_or(0, Child::id)
-    }
-
     /// SIGTERM, and its exit code; must end within 30 s.
     pub fn stop(&mut self) -> Option<i32> {
         let mut child = self.child.take()?;

@@ -5,7 +5,7 @@ use super::divisi::Divisi;
 use super::schema::SchemaGuard;
 use divisi::simulator::{AppKey, Comment, NewIssue, Options, RepoContent, Role, Simulator, World as GitHub};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The repository.
@@ -87,7 +87,7 @@ impl World {
         let github = Simulator::start(options).await.expect("the simulator starts");
         let mut content = setup.content;
         if let RepoContent::Files(files) = &mut content {
-            let rules = format!("agent = \"test\"\nstatus_interval = \"1s\"\n{}", setup.rules);
+            let rules = format!("agent = \"test\"\n{}", setup.rules);
             files.push((".github/divisi.toml".to_owned(), rules));
         }
         github.create_repo(REPO, setup.default_branch, &content).expect("a repository");
@@ -218,11 +218,6 @@ impl World {
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
-    }
-
-    /// A directory for the test's own files, such as what agents leave as proof.
-    pub fn scratch(&self) -> &Path {
-        self.dir.path()
     }
 
     /// Runs git in the simulated remote.
