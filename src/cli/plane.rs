@@ -14,7 +14,8 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
@@ -41,8 +42,8 @@ pub(super) struct Plane {
     runner_stop: CancellationToken,
     runner: Option<JoinHandle<()>>,
     listeners: Vec<JoinHandle<()>>,
-    /// Holds the runners' socket; gone with the plane.
-    _socket_dir: tempfile::TempDir,
+    /// Holds the runners' socket where the data directory's path is too long for one; gone with the plane.
+    _socket_dir: Option<tempfile::TempDir>,
 }
 
 /// What differs between the verbs.
@@ -97,12 +98,7 @@ impl Plane {
             listeners.push(serve(listener, server::metrics(move || page.render()), stop.clone()));
         }
 
-        // A Unix socket's path may have 107 bytes, so it does not go below the data directory.
-        let socket_dir = tempfile::Builder::new()
-            .prefix("divisi-")
-            .tempdir()
-            .context("no directory for the runner's socket")?;
-        let socket = socket_dir.path().join("runner.sock");
+        let (socket, socket_dir) = socket_path(&data_dir)?;
         let unix =
             UnixListener::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
         let token = SecretString::from(clock::secret_hex(32));
@@ -163,6 +159,29 @@ fn serve<L: server::Door + Send + 'static>(
     tokio::spawn(
         async move { server::serve(listener, app, limits, async move { stop.cancelled().await }).await },
     )
+}
+
+/// A Unix socket's path may have 107 bytes.
+const LONGEST_SOCKET: usize = 100;
+
+/// Where the runners' socket goes: a private directory below the data directory, in which a socket that a killed process
+/// left is replaced; or a temporary one when that path is too long.
+fn socket_path(data_dir: &Path) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
+    let dir = data_dir.join("run");
+    let socket = dir.join("runner.sock");
+    if socket.as_os_str().len() > LONGEST_SOCKET {
+        let dir = tempfile::Builder::new().prefix("divisi-").tempdir();
+        let dir = dir.context("there is no directory for the runner's socket")?;
+        return Ok((dir.path().join("runner.sock"), Some(dir)));
+    }
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+    made.with_context(|| format!("cannot make {}", dir.display()))?;
+    match std::fs::remove_file(&socket) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot replace {}", socket.display()))
+        }
+        _ => Ok((socket, None)),
+    }
 }
 
 /// The routes of the public listener.
