@@ -8,6 +8,7 @@ use crate::clock;
 use crate::domain::{Action, RunEvent, RunId, RunState, TaskState, decide};
 use crate::github::CallCounter;
 use crate::store::StoreError;
+use crate::telemetry::names;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -118,7 +119,7 @@ impl Orchestrator {
                             Ok(after) => {
                                 moved = true;
                                 let outcome = after.after.outcome().as_str();
-                                metrics::counter!("divisi_runs_total", "outcome" => outcome).increment(1);
+                                metrics::counter!(names::RUNS, "outcome" => outcome).increment(1);
                                 self.shared.logs.ended(&after.after).await;
                             }
                             Err(StoreError::Refused(_)) => moved = true,

@@ -3,6 +3,7 @@
 use super::Orchestrator;
 use crate::clock;
 use crate::store::StoreError;
+use crate::telemetry::names;
 use jiff::SignedDuration;
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ impl Orchestrator {
         let now = clock::now();
         if judge_leases {
             for run in self.shared.store.leases_expired(now).await? {
-                metrics::counter!("divisi_leases_lost_total").increment(1);
+                metrics::counter!(names::LEASES_LOST).increment(1);
                 self.revoke_lost(&self.shared.store.snapshot(&run).await?.orchestration);
                 self.wake(&run);
             }

@@ -6,6 +6,7 @@ use super::signature::Verifier;
 use crate::clock;
 use crate::domain::DeliveryId;
 use crate::github::event::{Headline, Routed, route};
+use crate::telemetry::names;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -21,10 +22,6 @@ const MAX_BODY: usize = 26 << 20;
 const BODIES: usize = 8;
 /// From the end of the headers to the answer; GitHub hangs up after ten seconds.
 const DEADLINE: Duration = Duration::from_secs(8);
-
-/// The metrics' names; what they mean is told where they are collected.
-const DELIVERIES: &str = "divisi_deliveries_total";
-const DELIVERY_SECONDS: &str = "divisi_delivery_seconds";
 
 /// Outcomes in metrics and logs.
 const STORED: &str = "stored";
@@ -114,8 +111,8 @@ async fn receive(State(hook): State<Arc<Hook>>, request: Request) -> Response {
     let outcome = hook.receive(headers, &event, delivery.clone(), body).await;
 
     let counted = COUNTED.iter().find(|name| **name == event).copied().unwrap_or("other");
-    metrics::counter!(DELIVERIES, "event" => counted, "outcome" => outcome.name).increment(1);
-    metrics::histogram!(DELIVERY_SECONDS).record(clock::instant().duration_since(start));
+    metrics::counter!(names::WEBHOOKS, "event" => counted, "outcome" => outcome.name).increment(1);
+    metrics::histogram!(names::WEBHOOK_SECONDS).record(clock::instant().duration_since(start));
     let delivery = delivery.as_ref().map_or("", DeliveryId::as_str);
     let (repo, name, words) = (outcome.repository.as_str(), outcome.name, outcome.words);
     match name {

@@ -20,6 +20,7 @@ use crate::domain::{Effect, EffectKey, Remote, RunEvent, Scope, Snapshot};
 use crate::github::{Error, RepoClient};
 use crate::report::marker;
 use crate::store::{Store, StoreError};
+use crate::telemetry::names;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -217,7 +218,7 @@ fn count(key: EffectKey, outcome: &'static str) {
         EffectKey::Summary => "summary",
         EffectKey::Notice => "notice",
     };
-    metrics::counter!("divisi_effects_total", "kind" => kind, "outcome" => outcome).increment(1);
+    metrics::counter!(names::EFFECTS, "kind" => kind, "outcome" => outcome).increment(1);
 }
 
 /// What it means for the run that an effect can never be.

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::dispatch::wire;
 use crate::domain::{AttemptId, RunEvent, RunnerId};
 use crate::store::StoreError;
+use crate::telemetry::names;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -34,7 +35,7 @@ pub(super) async fn finish(
             wire::End::Pushed(_) => "pushed",
             wire::End::Failed { failure, .. } => failure.kind.as_str(),
         };
-        metrics::counter!("divisi_attempts_total", "outcome" => outcome).increment(1);
+        metrics::counter!(names::ATTEMPTS, "outcome" => outcome).increment(1);
         let event = RunEvent::Task(attempt.task, convert::finished(finish.epoch, finish.facts));
         match api.store.run_changed(&attempt.run, event, clock::now()).await {
             Ok(_) => wire::Accepted::Done,
