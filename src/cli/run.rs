@@ -110,7 +110,9 @@ async fn work(local: &Local, git: &Git, title: &str, body: &str) -> anyhow::Resu
 /// gets a number.
 async fn bring_back(local: &Local, git: &Git, state: &Orchestration) -> anyhow::Result<()> {
     let remote = local.remote().context("the simulated repository is gone")?;
-    say("");
+    if state.count(TaskState::Completed) > 0 {
+        say(&format!("\nFinished branches, now in {}:\n", git.dir.display()));
+    }
     for task in state.tasks.iter().filter(|t| t.state == TaskState::Completed) {
         let Some(published) = &task.published else { continue };
         let mut name = task.branch.clone();

@@ -54,7 +54,7 @@ impl Orchestrator {
         }
     }
 
-    /// Tokens of attempts whose lease was lost are revoked too.
+    /// Tokens of attempts that nobody holds any more are revoked, however their lease ended.
     pub(super) fn revoke_lost(&self, run: &crate::domain::Orchestration) {
         let lost: Vec<AttemptId> = lock(&self.shared.credentials.0)
             .keys()

@@ -80,6 +80,7 @@ impl Orchestrator {
             let snapshot = self.shared.store.snapshot(run).await?;
             let orchestration = &snapshot.orchestration;
             self.shared.views.write(orchestration).await;
+            self.revoke_lost(orchestration);
             if orchestration.tasks.iter().any(|t| t.state == TaskState::Ready) {
                 self.shared.work.notify_waiters();
             }

@@ -53,7 +53,6 @@ impl Orchestrator {
         if judge_leases {
             for run in self.shared.store.leases_expired(now).await? {
                 metrics::counter!(names::LEASES_LOST).increment(1);
-                self.revoke_lost(&self.shared.store.snapshot(&run).await?.orchestration);
                 self.wake(&run);
             }
         }
