@@ -106,7 +106,7 @@ pub(super) fn judge_stop(ending: &Ending, seen: &Seen) -> Option<Outcome> {
         Stop::Shutdown => Outcome::retry(K::LostRunner, "The runner host was shut down."),
         Stop::Output(limit) => Outcome::retry(
             K::ResourceError,
-            format!("The agent printed more than {} MB.", limit.div_ceil(1_000_000)),
+            format!("The agent printed more than {} MiB, the limit.", limit >> 20),
         ),
         Stop::Memory => Outcome::retry(K::ResourceError, "The agent used more memory than it may."),
         Stop::Processes(limit) => {

@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::live::Live;
-use super::local::{Local, PERSON, REPO, Setup};
+use super::local::{self, Local, PERSON, REPO, Setup};
 use super::terminal::{ended, say};
 use crate::config::{Agent, host};
 use crate::domain::{Orchestration, Outcome, RunState, TaskState};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Watch an issue become sub-issues, pull requests and a summary, on a simulated GitHub.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Keep the temporary directory with the repositories, the database and the logs.
+    /// Keep the temporary directory with the git repositories, the database, the status files and the logs.
     #[arg(long)]
     keep: bool,
 }
@@ -37,18 +37,19 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
         content: RepoContent::files(FILES),
         default_branch: "main".to_owned(),
         agents: BTreeMap::from([("demo".to_owned(), agent)]),
+        agent: None,
         slots: SLOTS,
         keep: args.keep,
     };
-    let local = Local::start(setup).await?;
-    let shown = tokio::select! {
-        shown = show(&local) => shown,
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
-    };
-    if let Some(dir) = local.stop().await {
-        say(&format!("\nEverything is kept in {}", dir.display()));
-    }
-    shown
+    local::with(
+        setup,
+        async |local| show(local).await,
+        async |_| {
+            say("\nInterrupted: the agents are stopped, and nothing is left.");
+            Ok(())
+        },
+    )
+    .await
 }
 
 async fn show(local: &Local) -> anyhow::Result<Exit> {
@@ -74,9 +75,13 @@ async fn show(local: &Local) -> anyhow::Result<Exit> {
     say("\nThe branches on the simulated GitHub:\n");
     for task in &second.tasks {
         let Some(published) = &task.published else { continue };
-        say(&format!("  {} {} ({} commit(s))", published.head.short(), task.branch, published.commits));
+        say(&format!("  {} {} ({})", published.head.short(), task.branch, commits(published.commits)));
     }
     Ok(Exit::Done)
+}
+
+fn commits(n: u32) -> String {
+    if n == 1 { "1 commit".to_owned() } else { format!("{n} commits") }
 }
 
 fn expect(state: &Orchestration, completed: usize, outcome: Outcome) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@
 use super::exit::Exit;
 use super::live::Live;
 use super::plane::{Plane, PlaneOptions};
-use super::terminal::ended;
+use super::terminal::{ended, say};
 use crate::clock;
 use crate::config::{Agent, Config, GitHub, default_slots, host};
 use crate::domain::{EffectKey, EffectState, Orchestration, RunState};
@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The repository's name on the simulated GitHub.
 pub(super) const REPO: &str = "example/project";
@@ -33,6 +34,8 @@ pub(super) struct Setup {
     pub content: RepoContent,
     pub default_branch: String,
     pub agents: BTreeMap<String, Agent>,
+    /// The one that works, whatever the repository asks for.
+    pub agent: Option<String>,
     /// At least so many agents side by side.
     pub slots: u32,
     /// Leave the directory behind.
@@ -46,6 +49,54 @@ pub(super) struct Local {
     repo_id: u64,
     dir: tempfile::TempDir,
     keep: bool,
+}
+
+/// Sets everything up, does the work, and takes everything down again; a signal ends the work, then `interrupted`
+/// saves what there is. Another signal ends the taking down.
+pub(super) async fn with(
+    setup: Setup,
+    work: impl AsyncFnOnce(&Local) -> anyhow::Result<Exit>,
+    interrupted: impl AsyncFnOnce(&Local) -> anyhow::Result<()>,
+) -> anyhow::Result<Exit> {
+    let mut signals = Signals::new()?;
+    let local = tokio::select! {
+        local = Local::start(setup) => local?,
+        () = signals.next() => return Ok(Exit::Interrupted),
+    };
+    let worked = tokio::select! {
+        worked = work(&local) => worked,
+        () = signals.next() => interrupted(&local).await.map(|()| Exit::Interrupted),
+    };
+    tokio::select! {
+        kept = local.stop() => {
+            if let Some(dir) = kept {
+                say(&format!("\nKept in {}:", dir.display()));
+                say("  github/   the git repositories of the simulated GitHub");
+                say("  data/     the database, and under data/runs the status files, the summary and the logs");
+            }
+            worked
+        }
+        () = signals.next() => Ok(Exit::Interrupted),
+    }
+}
+
+/// Ctrl-C, SIGTERM, and the end of the terminal.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        Ok(Self([signal(kinds[0])?, signal(kinds[1])?, signal(kinds[2])?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }
 
 impl Local {
@@ -74,9 +125,11 @@ impl Local {
         config.listen.set_port(0);
         config.agents = setup.agents;
         let log = host::log_filter().unwrap_or_else(|| "error".to_owned());
-        let plane =
-            Plane::start(&config, PlaneOptions { runner_log: log, pace: Pace::of(600), metrics: None })
-                .await?;
+        let plane = Plane::start(
+            &config,
+            PlaneOptions { runner_log: log, pace: Pace::of(600), agent: setup.agent, metrics: None },
+        )
+        .await?;
         simulator.set_webhook_target(Some(&format!("http://{}/webhooks/github", plane.address)));
         Ok(Self { simulator, plane, repo_id, dir, keep: setup.keep })
     }
@@ -117,6 +170,11 @@ impl Local {
             }
             clock::sleep(LOOK).await;
         }
+    }
+
+    /// The newest run, if there is one.
+    pub async fn newest(&self) -> anyhow::Result<Option<Orchestration>> {
+        Ok(self.plane.store.runs(1).await?.pop())
     }
 
     async fn is_over(&self, state: &Orchestration) -> anyhow::Result<bool> {

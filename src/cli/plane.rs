@@ -13,6 +13,7 @@ use crate::store::{Sqlite, Store};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub(super) struct Plane {
     listeners: Vec<JoinHandle<()>>,
     /// Holds the runners' socket where the data directory's path is too long for one; gone with the plane.
     _socket_dir: Option<tempfile::TempDir>,
+    /// Held as long as this is the data directory's control plane.
+    _lock: File,
 }
 
 /// What differs between the verbs.
@@ -52,6 +55,8 @@ pub(super) struct PlaneOptions {
     pub runner_log: String,
     /// How fast GitHub is used.
     pub pace: Pace,
+    /// The agent that works, whatever repositories ask for.
+    pub agent: Option<String>,
     /// The page of the metrics listener; `None` for no such listener.
     pub metrics: Option<crate::telemetry::MetricsPage>,
 }
@@ -63,6 +68,7 @@ impl Plane {
     /// When the database cannot be opened, an address is taken, the key cannot be read, or the runner cannot start.
     pub async fn start(config: &Config, options: PlaneOptions) -> anyhow::Result<Self> {
         let data_dir = std::path::absolute(&config.data_dir)?;
+        let lock = only_one(&data_dir)?;
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&database_file(&config.database.url)?).await?);
         let github = App::new(AppConfig {
             app_id: config.github.app_id,
@@ -79,6 +85,7 @@ impl Plane {
             lease: LEASE,
             runs_per_repo: config.limits.runs_per_repo,
             agents: config.agents.keys().cloned().collect(),
+            agent: options.agent.clone(),
             marker_key: marker::Key::derive(config.github.private_key.expose_secret().as_bytes()),
         };
         let orchestrator = Orchestrator::new(store.clone(), github, settings);
@@ -133,6 +140,7 @@ impl Plane {
             runner,
             listeners,
             _socket_dir: socket_dir,
+            _lock: lock,
         })
     }
 
@@ -159,6 +167,24 @@ fn serve<L: server::Door + Send + 'static>(
     tokio::spawn(
         async move { server::serve(listener, app, limits, async move { stop.cancelled().await }).await },
     )
+}
+
+/// One control plane at a time uses a data directory: a second one would take the runner's socket away from the first.
+fn only_one(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join("serve.lock");
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
+    made.with_context(|| format!("cannot make the data directory {}", data_dir.display()))?;
+    let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another Divisi uses {}; stop it, or give this one a data_dir of its own",
+            data_dir.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
 }
 
 /// A Unix socket's path may have 107 bytes.

@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::live::Live;
-use super::local::{Local, Setup};
+use super::local::{self, Local, Setup};
 use super::terminal::{ended, say};
 use crate::config::{self, AgentKind, host};
 use crate::domain::{Orchestration, RunPolicy, RunState, TaskState};
@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// Let a real agent run without a sandbox.
     #[arg(long)]
     yes: bool,
-    /// Keep the temporary directory with the simulated GitHub, the database and the logs.
+    /// Keep the temporary directory with the git repositories, the database, the status files and the logs.
     #[arg(long)]
     keep: bool,
 }
@@ -77,20 +77,20 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     let setup = Setup {
         content: RepoContent::CopyOf { dir: git.dir.clone(), rev: "HEAD".to_owned() },
         default_branch: branch.clone(),
-        // One name for one agent: the repository's file may name another than --agent does.
-        agents: BTreeMap::from([(policy.agent.clone(), agent.clone())]),
+        agents: BTreeMap::from([(name.clone(), agent.clone())]),
+        agent: Some(name),
         slots: 1,
         keep: args.keep,
     };
-    let local = Local::start(setup).await?;
-    let worked = tokio::select! {
-        worked = work(&local, &git, &title, &body) => worked,
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
-    };
-    if let Some(dir) = local.stop().await {
-        say(&format!("\nEverything is kept in {}", dir.display()));
-    }
-    worked
+    let ours = async |local: &Local| work(local, &git, &title, &body).await;
+    local::with(setup, ours, async |local| {
+        say("\nInterrupted: the agents are stopped.");
+        match local.newest().await? {
+            Some(state) => bring_back(local, &git, &state).await,
+            None => Ok(()),
+        }
+    })
+    .await
 }
 
 async fn work(local: &Local, git: &Git, title: &str, body: &str) -> anyhow::Result<Exit> {

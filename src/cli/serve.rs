@@ -33,6 +33,7 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     let options = PlaneOptions {
         runner_log: filter.unwrap_or_else(|| telemetry::DEFAULT_FILTER.to_owned()),
         pace: Pace::of(loaded.config.github.writes_per_minute),
+        agent: None,
         metrics: Some(MetricsPage::install()?),
     };
     let mut terminate = signal(SignalKind::terminate())?;

@@ -45,6 +45,8 @@ pub struct Settings {
     pub runs_per_repo: u32,
     /// Names of the agents that are configured.
     pub agents: Vec<String>,
+    /// The agent that works, whatever repositories ask for.
+    pub agent: Option<String>,
     /// Signs the hidden markers.
     pub marker_key: marker::Key,
 }

@@ -43,7 +43,7 @@ impl Orchestrator {
             return Ok(draft.notice(notice::already_running(live)).done("a run is live already"));
         }
         let github = self.client(&draft.repo, calls);
-        let policy = match github.file(REPO_FILE).await?.as_deref().map(RepoFile::parse) {
+        let mut policy = match github.file(REPO_FILE).await?.as_deref().map(RepoFile::parse) {
             None => RunPolicy::default(),
             Some(Ok(policy)) => policy,
             Some(Err(error)) => {
@@ -52,6 +52,9 @@ impl Orchestrator {
                     .done("refused: bad configuration"));
             }
         };
+        if let Some(agent) = &self.shared.settings.agent {
+            policy.agent.clone_from(agent);
+        }
         if !policy.allow.is_empty()
             && !policy.allow.iter().any(|login| login.eq_ignore_ascii_case(&draft.sender))
         {

@@ -31,6 +31,8 @@ pub(super) struct Held {
     lease_until: Mutex<Instant>,
     stopped: CancellationToken,
     why: OnceLock<Stop>,
+    /// Tells the keeper that people should see something now.
+    news: OnceLock<Arc<Notify>>,
 }
 
 impl Held {
@@ -43,6 +45,7 @@ impl Held {
             lease_until: Mutex::new(lease_until),
             stopped: CancellationToken::new(),
             why: OnceLock::new(),
+            news: OnceLock::new(),
         }
     }
 
@@ -75,6 +78,9 @@ impl Held {
     /// Names what is done now.
     pub(super) fn stage(&self, stage: &str) {
         *lock(&self.progress) = Progress { stage: stage.to_owned(), ..Progress::default() };
+        if let Some(news) = self.news.get() {
+            news.notify_one();
+        }
     }
 
     /// Changes what people see.
@@ -92,7 +98,7 @@ impl Held {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holds {
     all: Arc<Mutex<BTreeMap<AttemptId, Arc<Held>>>>,
-    /// Wakes the keeper: there is a new one.
+    /// Wakes the keeper: there is a new one, or one has come to another stage.
     more: Arc<Notify>,
 }
 
@@ -103,6 +109,7 @@ impl Holds {
         if all.contains_key(&held.attempt) {
             return None;
         }
+        let _ = held.news.set(self.more.clone());
         let held = Arc::new(held);
         all.insert(held.attempt.clone(), held.clone());
         self.more.notify_one();
