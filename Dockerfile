@@ -48,7 +48,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
     && useradd --uid 10001 --user-group --home-dir /data --no-create-home --shell /usr/sbin/nologin divisi \
     && mkdir /data && chown 10001:10001 /data && chmod 0700 /data
 COPY --from=build /usr/local/bin/divisi /usr/local/bin/divisi
-ENV DIVISI_LISTEN=0.0.0.0:8080 DIVISI_DATA_DIR=/data
+ENV DIVISI_LISTEN=0.0.0.0:8080 DIVISI_DATA_DIR=/data DIVISI_RUNNER__EMBEDDED=false
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
@@ -60,6 +60,7 @@ CMD ["serve"]
 
 # -- runner
 FROM server AS runner
+ENV DIVISI_RUNNER__EMBEDDED=true
 USER root
 RUN apt-get update && apt-get install -y --no-install-recommends \
       bubblewrap git jq openssh-client ripgrep tini \

@@ -173,7 +173,7 @@ mod tests {
         let verify = ["cargo test".to_owned()];
         let text = render(&Brief { criteria: &criteria, verify: &verify, ..brief() });
         for part in [
-            "Sub-task #15 of issue #12",
+            "issue #15, a part of issue #12",
             "```text\nPort the parser\n```",
             "Port `src/parser.rs`.",
             "- tests pass",

@@ -2,8 +2,8 @@
 
 use crate::dispatch::wire;
 use crate::domain::{AttemptId, Repo, RunId};
-use crate::orchestrator::Orchestrator;
-use crate::server::runner_api::Behind;
+use crate::orchestrator::{self, Orchestrator};
+use crate::server::runner_api::{Behind, NoCredential};
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 
@@ -12,8 +12,10 @@ pub(super) struct Desk(pub Orchestrator);
 
 #[async_trait]
 impl Behind for Desk {
-    async fn credential(&self, attempt: &AttemptId, repo: &Repo) -> Result<wire::Credential, String> {
-        let issued = self.0.credential(attempt, repo).await.map_err(|e| e.to_string())?;
+    async fn credential(&self, attempt: &AttemptId, repo: &Repo) -> Result<wire::Credential, NoCredential> {
+        let issued = self.0.credential(attempt, repo).await;
+        let issued =
+            issued.map_err(|e| NoCredential { why: e.to_string(), is_final: orchestrator::is_final(&e) })?;
         let token = issued.token.expose_secret().to_owned();
         Ok(wire::Credential { token, expires_at_ms: issued.expires_at.as_millisecond() })
     }

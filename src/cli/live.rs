@@ -42,7 +42,6 @@ impl Live {
     /// The lines shown so far stay as they are.
     pub fn finish(&mut self) {
         self.drawn = 0;
-        self.printed.clear();
     }
 
     fn redraw(&mut self, state: &Orchestration) {
@@ -94,8 +93,8 @@ fn words(task: &Task) -> String {
             None => "waiting".to_owned(),
         },
         TaskState::Running if task.progress.stage.is_empty() => "starting".to_owned(),
-        TaskState::Running if task.progress.note.is_empty() => task.progress.stage.clone(),
-        TaskState::Running => format!("{}: {}", task.progress.stage, task.progress.note),
+        TaskState::Running if task.progress.note.is_empty() => stage(&task.progress.stage).to_owned(),
+        TaskState::Running => format!("{}: {}", stage(&task.progress.stage), task.progress.note),
         TaskState::Publishing => "opening the pull request".to_owned(),
         TaskState::Completed => format!("completed, pull request #{}", task.pull_request.unwrap_or_default()),
         TaskState::Failed => {
@@ -108,6 +107,21 @@ fn words(task: &Task) -> String {
         TaskState::Cancelled => "cancelled".to_owned(),
         TaskState::Blocked => "blocked".to_owned(),
         TaskState::InReview => "in review already".to_owned(),
+    }
+}
+
+/// What a runner's stage means for people.
+fn stage(name: &str) -> &str {
+    match name {
+        "policy" => "reading the rules",
+        "fetch" => "fetching the repository",
+        "setup" => "setting up",
+        "agent" => "agent is working",
+        "gather" => "collecting commits",
+        "import" => "taking commits over",
+        "verify" => "verifying",
+        "push" => "pushing",
+        other => other,
     }
 }
 

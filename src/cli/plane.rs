@@ -89,6 +89,7 @@ impl Plane {
             marker_key: marker::Key::derive(config.github.private_key.expose_secret().as_bytes()),
         };
         let orchestrator = Orchestrator::new(store.clone(), github, settings);
+        orchestrator.start().await?;
         let (stop, runner_stop) = (CancellationToken::new(), CancellationToken::new());
         let mut listeners = Vec::new();
 
@@ -121,7 +122,6 @@ impl Plane {
         });
         listeners.push(serve(unix, api, stop.clone()));
 
-        orchestrator.start();
         let runner = match config.runner.embedded {
             false => None,
             true => {

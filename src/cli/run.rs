@@ -38,6 +38,9 @@ pub(super) struct Args {
     keep: bool,
 }
 
+/// GitHub's limit of an issue's text, which holds for the simulated one too.
+const MAX_BODY: usize = 65_536;
+
 /// Where a repository's rules are.
 const REPO_FILE: &str = ".github/divisi.toml";
 
@@ -45,12 +48,22 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     let text = std::fs::read_to_string(&args.issue)
         .map_err(|e| ended(Exit::CannotParse, format!("cannot read {}: {e}", args.issue.display())))?;
     let (title, body) = title_and_body(&text, &args.issue);
+    if body.chars().count() > MAX_BODY {
+        let size = body.chars().count();
+        let file = args.issue.display();
+        return Err(ended(
+            Exit::CannotParse,
+            format!("{file} has {size} characters; an issue has at most {MAX_BODY}"),
+        ));
+    }
+    let title = crate::report::title(&title);
     let git = Git::new(std::path::absolute(&args.repo)?).await?;
-    let branch =
-        git.line(&["symbolic-ref", "--short", "HEAD"]).await.context("the repository is on no branch")?;
-    git.line(&["rev-parse", "--verify", "HEAD^{commit}"])
-        .await
-        .context("the repository has no commit yet")?;
+    let no_repo = |_| ended(Exit::Other, format!("{} is not a git repository", args.repo.display()));
+    git.line(&["rev-parse", "--git-dir"]).await.map_err(no_repo)?;
+    let no_branch = |_| ended(Exit::Other, "the repository is on no branch: check one out first");
+    let branch = git.line(&["symbolic-ref", "--short", "HEAD"]).await.map_err(no_branch)?;
+    let no_commit = |_| ended(Exit::Other, "the repository has no commit yet");
+    git.line(&["rev-parse", "--verify", "HEAD^{commit}"]).await.map_err(no_commit)?;
     let policy = policy(&git).await?;
     refuse_unready(&title, &body, &policy)?;
 
@@ -67,6 +80,12 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
                 "`{name}` would run as you and without a sandbox: it can read and change everything that you can.\n\
                  Add --yes if that is what you want."
             ),
+        ));
+    }
+    if !is_program(&agent.command[0]) {
+        return Err(ended(
+            Exit::Agent,
+            format!("the program of `{name}`, `{}`, is not there", agent.command[0]),
         ));
     }
     if agent.kind == AgentKind::Claude && agent.key.is_none() {
@@ -94,6 +113,11 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
 }
 
 async fn work(local: &Local, git: &Git, title: &str, body: &str) -> anyhow::Result<Exit> {
+    let dirty = git.line(&["status", "--porcelain"]).await?.lines().count();
+    if dirty > 0 {
+        say(&format!("{dirty} uncommitted change(s) in {} are not part of this run.", git.dir.display()));
+    }
+    say("Working on a simulated GitHub: numbers of issues and pull requests exist only there.\n");
     let mut live = Live::new();
     let master = local.open_master(title, body)?;
     let state = local.follow(master, 1, &mut live).await?;
@@ -124,10 +148,22 @@ async fn bring_back(local: &Local, git: &Git, state: &Orchestration) -> anyhow::
         }
         let refspec = format!("refs/heads/{}:refs/heads/{name}", task.branch);
         let remote = remote.to_str().context("the temporary directory's path is not valid UTF-8")?;
-        git.line(&["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, &refspec]).await?;
-        say(&format!("  {} {name}", published.head.short()));
+        let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, &refspec];
+        match git.line(&fetch).await {
+            Ok(_) => say(&format!("  {} {name}", published.head.short())),
+            Err(error) => say(&format!("  {name} could not be fetched: {error}")),
+        }
     }
     Ok(())
+}
+
+/// Whether a program can be found, by its path or along `PATH`.
+fn is_program(name: &str) -> bool {
+    if name.contains('/') {
+        return Path::new(name).is_file();
+    }
+    let path = host::search_path();
+    path.to_string_lossy().split(':').any(|dir| Path::new(dir).join(name).is_file())
 }
 
 /// The first heading is the title; without one the file's name is.

@@ -238,9 +238,14 @@ impl Orchestration {
     /// The latest completed task that this one waited for: its work starts from that one's verified commit, and
     /// its pull request goes to that one's branch.
     pub fn stands_on(&self, task: &Task) -> Option<&Task> {
-        let done = |n: &TaskNumber| {
-            self.task(*n).filter(|t| t.state == TaskState::Completed && t.published.is_some())
+        // What was merged is in the base branch, and its own branch may be gone.
+        let stands = |t: &&Task| {
+            let result =
+                t.published.as_ref().filter(|_| t.state == TaskState::Completed && t.merged_into.is_none());
+            // A task with a result stands on what it really started from, whatever completed since.
+            result.is_some_and(|r| task.published.as_ref().is_none_or(|own| own.base == r.head))
         };
+        let done = |n: &TaskNumber| self.task(*n).filter(stands);
         task.waits_for.iter().filter_map(done).max_by_key(|t| t.number)
     }
 

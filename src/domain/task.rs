@@ -310,6 +310,7 @@ impl Task {
                 next.release(*spent);
                 if *again && self.retries_used < max_retries {
                     next.retries_used += 1;
+                    next.progress = Progress::default();
                     next.failure = Some(failure.clone());
                     next.state = S::Ready;
                 } else {
@@ -344,6 +345,7 @@ impl Task {
             (S::Completed | S::InReview, E::Merged(branch)) => next.merged_into = Some(branch.clone()),
             (S::Failed | S::Cancelled, E::RetryAsked) => {
                 next.state = if self.sub_issue.is_some() { S::Ready } else { S::Planned };
+                next.progress = Progress::default();
                 next.retries_used = 0;
                 next.losses = 0;
                 next.ended_at = None;

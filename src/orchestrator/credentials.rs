@@ -2,7 +2,7 @@
 
 use super::Orchestrator;
 use super::reconcile::lock;
-use crate::domain::{AttemptId, Repo};
+use crate::domain::{AttemptId, Orchestration, Repo, RunId};
 use crate::github::{App, Error};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -54,16 +54,17 @@ impl Orchestrator {
         }
     }
 
-    /// Tokens of attempts that nobody holds any more are revoked, however their lease ended.
-    pub(super) fn revoke_lost(&self, run: &crate::domain::Orchestration) {
-        let lost: Vec<AttemptId> = lock(&self.shared.credentials.0)
-            .keys()
-            .filter(|a| a.run == run.run.id)
-            .filter(|a| run.task(a.task).is_none_or(|t| t.runner.is_none() || t.attempt != a.attempt))
-            .cloned()
-            .collect();
-        for attempt in lost {
-            self.attempt_over(&attempt);
+    /// The run's attempts that have tokens now.
+    pub(super) fn issued_for(&self, run: &RunId) -> Vec<AttemptId> {
+        lock(&self.shared.credentials.0).keys().filter(|a| a.run == *run).cloned().collect()
+    }
+
+    /// Revokes the tokens of those among these attempts that nobody holds, however their lease ended.
+    pub(super) fn revoke_lost(&self, issued: &[AttemptId], run: &Orchestration) {
+        let lost =
+            |a: &&AttemptId| run.task(a.task).is_none_or(|t| t.runner.is_none() || t.attempt != a.attempt);
+        for attempt in issued.iter().filter(lost) {
+            self.attempt_over(attempt);
         }
     }
 

@@ -282,7 +282,7 @@ impl Orchestrator {
 }
 
 /// Errors that trying again does not cure.
-fn is_final(error: &Error) -> bool {
+pub fn is_final(error: &Error) -> bool {
     matches!(
         error,
         Error::Forbidden { .. } | Error::NotFound { .. } | Error::Gone { .. } | Error::Invalid { .. }

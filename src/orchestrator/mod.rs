@@ -17,7 +17,7 @@ mod view;
 use crate::domain::{AttemptId, Repo, RunId};
 use crate::github::{App, CallCounter, RepoClient};
 use crate::report::marker;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use credentials::Issued;
+pub use intake::is_final;
 
 /// What the orchestrator is told once.
 #[derive(Clone)]
@@ -100,13 +101,18 @@ impl Orchestrator {
     }
 
     /// Starts the loops: intake, answers, sweeps, and a first look at every open run and answer.
-    pub fn start(&self) {
+    ///
+    /// # Errors
+    /// When the store cannot say which effects the last stop cut off: nothing may be sent before that is known.
+    pub async fn start(&self) -> Result<(), StoreError> {
+        self.doubt_interrupted().await?;
         let intake = self.clone();
         self.shared.tasks.spawn(async move { intake.take_in().await });
         let answers = self.clone();
         self.shared.tasks.spawn(async move { answers.answer().await });
         let sweeps = self.clone();
         self.shared.tasks.spawn(async move { sweeps.sweep().await });
+        Ok(())
     }
 
     /// Stops the loops after the step each is in; unfinished work is found again at the next start.

@@ -77,10 +77,12 @@ impl Orchestrator {
     /// One pass after another until `decide` has nothing more for now.
     async fn reconcile(&self, run: &RunId) -> Result<(), StoreError> {
         loop {
+            // Named before the state is read: what is handed out afterwards is no business of that state's.
+            let issued = self.issued_for(run);
             let snapshot = self.shared.store.snapshot(run).await?;
             let orchestration = &snapshot.orchestration;
             self.shared.views.write(orchestration).await;
-            self.revoke_lost(orchestration);
+            self.revoke_lost(&issued, orchestration);
             if orchestration.tasks.iter().any(|t| t.state == TaskState::Ready) {
                 self.shared.work.notify_waiters();
             }

@@ -17,27 +17,30 @@ const KEEP_DELIVERIES: SignedDuration = SignedDuration::from_hours(8 * 24);
 const PRUNE_EVERY: u64 = 720;
 
 impl Orchestrator {
-    /// The sweeping loop. Before the first sweep, effects that a dead process left half-done are put in doubt.
-    pub(super) async fn sweep(&self) {
+    /// Puts effects that a dead process left half-done in doubt; nothing may be sent before.
+    pub(super) async fn doubt_interrupted(&self) -> Result<(), StoreError> {
         let settings = &self.shared.settings;
-        let look_at = settings.request_deadline + settings.visibility_lag;
-        let look_at =
-            clock::now() + SignedDuration::try_from(look_at).unwrap_or(SignedDuration::from_secs(60));
-        match self.shared.store.effects_interrupted(look_at).await {
-            Ok(0) => {}
-            Ok(n) => tracing::info!(
+        let wait = settings.request_deadline + settings.visibility_lag;
+        let look_at = clock::now() + SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(60));
+        match self.shared.store.effects_interrupted(look_at).await? {
+            0 => {}
+            n => tracing::info!(
                 effects = n,
                 "effects were cut off by the last stop; they are looked up before they are repeated"
             ),
-            Err(error) => tracing::warn!(%error, "interrupted effects could not be marked"),
         }
+        Ok(())
+    }
+
+    /// The sweeping loop.
+    pub(super) async fn sweep(&self) {
         let started = clock::instant();
         for round in 0_u64.. {
             if self.shared.stop.is_cancelled() {
                 return;
             }
             // A lease that ran out while nobody could renew it is not lost: wait for one whole lease first.
-            let judge_leases = started.elapsed() > settings.lease;
+            let judge_leases = started.elapsed() > self.shared.settings.lease;
             if let Err(error) = self.sweep_once(judge_leases, round % PRUNE_EVERY == 0).await {
                 tracing::warn!(%error, "a sweep failed; the next one repeats it");
             }

@@ -10,7 +10,7 @@ pub const MAX_BODY: usize = 60_000;
 /// The longest title that GitHub takes, in characters.
 pub const MAX_TITLE: usize = 256;
 
-/// A zero-width joiner that breaks a word for GitHub and not for the eye.
+/// A word joiner that breaks a word for GitHub and not for the eye.
 const BREAK: char = '\u{2060}';
 
 /// One line of foreign text for a table cell, a list or a heading: no line ends, no table or HTML syntax, no

@@ -145,7 +145,13 @@ pub fn pull_request(run: &Run, task: &Task, marker: &str) -> Text {
             .collect();
         let more = published.paths.len().saturating_sub(20);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let _ = write!(body, "\n{} commit(s), changed: {}{more}\n", published.commits, files.join(", "));
+        let _ = write!(
+            body,
+            "\n{} {}, changed: {}{more}\n",
+            published.commits,
+            if published.commits == 1 { "commit" } else { "commits" },
+            files.join(", ")
+        );
         let _ = write!(
             body,
             "\n---\nWritten by the agent `{}` (attempt {}) for {}, from `{}`. Run `{}`.\n",

@@ -12,3 +12,8 @@ mod words;
 pub use issues::{FOLLOW_UP_LABEL, SUB_ISSUE_LABEL, Text, follow_up, pull_request, sub_issue};
 pub use progress::progress;
 pub use summary::{summary, summary_text};
+
+/// A foreign title as it may be sent: one line, at most 256 characters, nothing in it acts.
+pub fn title(text: &str) -> String {
+    escape::title(text, 0)
+}

@@ -58,10 +58,11 @@ pub fn already_running(state: &Orchestration) -> String {
     let done = state.tasks.iter().filter(|t| t.state.is_terminal()).count();
     let running = state.count(TaskState::Running);
     format!(
-        "A run of #{} is already under way (`{}`): {done} of {} tasks have ended, {running} agents are working. Nothing new was started; the progress comment is kept up to date.",
+        "A run of #{} is already under way (`{}`): {done} of {} tasks have ended, {running} {} working. Nothing new was started; the progress comment is kept up to date.",
         state.run.master.number,
         state.run.orchestration_id,
-        state.tasks.len()
+        state.tasks.len(),
+        if running == 1 { "agent is" } else { "agents are" }
     )
 }
 
@@ -110,24 +111,32 @@ pub fn plan_refused(plan: &Plan, verdict: Verdict, min_tasks: u32) -> String {
 fn sequential(plan: &Plan) -> String {
     let name = |index: usize| {
         let title = plan.tasks.get(index).map_or("", |t| t.title.as_str());
-        format!("\"{}\"", escape::inline(title, 80))
+        format!("{} \"{}\"", index + 1, escape::inline(title, 80))
     };
     let mut text = String::from(
         "Some sub-tasks depend on others, so they cannot be worked on in parallel and nothing was started:\n\n",
     );
     for d in plan.open_dependencies().take(50) {
-        let _ =
-            writeln!(text, "- {} waits for {}: {}", name(d.task), name(d.on), escape::inline(&d.reason, 200));
+        let reason = escape::inline(&d.reason, 120);
+        let _ = writeln!(text, "- {} waits for {} (the text says: \"{reason}\")", name(d.task), name(d.on));
     }
     for b in plan.open_barriers().take(20) {
         let list = |side: &[usize]| side.iter().take(5).map(|i| name(*i)).collect::<Vec<_>>().join(", ");
+        let reason = escape::inline(&b.reason, 120);
         let _ = writeln!(
             text,
-            "- {} come after {}: {}",
+            "- {} come after {} (the text says: \"{reason}\")",
             list(&b.after),
-            list(&b.before),
-            escape::inline(&b.reason, 200)
+            list(&b.before)
         );
+    }
+    let rounds: Vec<String> = plan
+        .rounds()
+        .iter()
+        .map(|round| round.iter().map(|i| (i + 1).to_string()).collect::<Vec<_>>().join(", "))
+        .collect();
+    if rounds.len() > 1 {
+        let _ = write!(text, "\n**Order**: {}\n", rounds.join(" → "));
     }
     let _ = write!(
         text,

@@ -50,7 +50,7 @@ pub(super) fn state(task: &Task) -> String {
 
 /// A task's title as foreign text on one line.
 pub(super) fn title(task: &Task) -> String {
-    escape::inline(&task.title, 120)
+    escape::inline(&task.title, escape::MAX_TITLE)
 }
 
 /// Cost and tokens of all tasks.

@@ -221,10 +221,24 @@ fn facts(end: wire::End, tally: &Tally, began: Instant) -> wire::Facts {
 
 /// Tells the facts until somebody has heard them. Nobody else can work on the task before.
 async fn tell(shared: &Shared, held: &Held, facts: wire::Facts) {
+    tell_once(shared, held, facts, false).await;
+}
+
+async fn tell_once(shared: &Shared, held: &Held, facts: wire::Facts, told_short: bool) {
     let finish = until_answered(|| shared.client.finish(&held.attempt, held.epoch, facts.clone()));
     match finish.await {
         Ok(()) => {}
         Err(CallError::Lost) => tracing::warn!(attempt = %held.attempt, "The attempt's end came too late."),
+        // Without an end the same attempt would be handed out again and again.
+        Err(CallError::Refused(why)) if !told_short => {
+            tracing::error!(attempt = %held.attempt, why, "The attempt's end was not accepted; its failure is told.");
+            let failure = Failure::new(
+                FailureKind::ResourceError,
+                format!("The result was refused: {}.", one_line(&why, 200)),
+            );
+            let end = wire::End::Failed { failure, again: false };
+            Box::pin(tell_once(shared, held, wire::Facts { end, ..facts }, true)).await;
+        }
         Err(error) => tracing::error!(attempt = %held.attempt, %error, "The attempt's end was not accepted."),
     }
 }

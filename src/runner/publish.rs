@@ -14,6 +14,9 @@ use crate::workspace::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// So many changed paths are told; the control plane compares the rest with what GitHub shows.
+const MAX_PATHS: usize = 1_000;
+
 /// Longest closing text of an agent that is passed on, in characters.
 const MAX_SAID: usize = 4_000;
 
@@ -63,16 +66,22 @@ impl Attempt {
         env: &BTreeMap<String, String>,
         seen: &Seen,
     ) -> Staged<wire::Pushed> {
+        if !self.policy.verify.is_empty() {
+            let options = &self.shared.options;
+            let restored = workspace::restore(&options.launcher, &options.git, workspace, &imported.head);
+            self.held.unless_stopped(restored).await?.map_err(gather_failed)?;
+        }
         let verify = self.run_commands(Phase::Verify, &self.policy.verify, workspace, env).await?;
         self.held.stage("push");
         self.push(mirror, imported).await?;
-        self.log.event(&format!("pushed {} commits as {}", imported.commits, imported.head.short()));
+        let commits = if imported.commits == 1 { "commit" } else { "commits" };
+        self.log.event(&format!("pushed {} {commits} as {}", imported.commits, imported.head.short()));
         let said: String = self.redact(seen.said()).chars().take(MAX_SAID).collect();
         Ok(wire::Pushed {
             head: imported.head.clone(),
             base: imported.base.clone(),
             commits: imported.commits,
-            paths: imported.paths.iter().map(path_text).collect(),
+            paths: imported.paths.iter().take(MAX_PATHS).map(path_text).collect(),
             verify,
             said,
         })

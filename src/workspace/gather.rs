@@ -132,6 +132,32 @@ pub async fn gather(
     Ok(Gathered { head, committed_leftovers })
 }
 
+/// Makes the work tree what the commit `head` is, before anything is verified in it: an agent can tell git to overlook
+/// changes of a tracked file (`skip-worktree`, `assume-unchanged`, a sparse checkout), so that what is verified would not be
+/// what is pushed. Ignored files, such as what `setup` installed, stay.
+///
+/// # Errors
+/// [`GatherError::Broken`] and [`GatherError::Git`].
+pub async fn restore(
+    launcher: &Launcher,
+    settings: &GitSettings,
+    workspace: &Workspace,
+    head: &Sha,
+) -> Result<(), GatherError> {
+    guard::work_tree(&workspace.paths).map_err(GatherError::Broken)?;
+    let author = Identity { name: "divisi".to_owned(), email: "divisi@localhost".to_owned() };
+    let git = Inside { launcher, settings, workspace, author };
+    let what = "make the work tree what was committed";
+    let file = |name: &str| workspace.paths.git_dir().join(name).display().to_string();
+    // A new index knows of no file that is to be overlooked.
+    git.program("rm", what, &["-f", "--", &file("index"), &file("index.lock")], b"").await?;
+    let reset =
+        ["-c", "core.sparseCheckout=false", "-c", "core.fsmonitor=false", "reset", "--hard", "--quiet"];
+    git.ok(what, &[&reset[..], &[head.as_str()]].concat(), b"").await?;
+    git.ok(what, &["clean", "-ffdq"], b"").await?;
+    Ok(())
+}
+
 /// What `git status -z` says.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct State {

@@ -19,7 +19,7 @@ mod show;
 
 pub use attempt::{AttemptPaths, Identity, PrepareError, Workspace, prepare};
 pub use cleanup::{prune_refs, remove_attempt};
-pub use gather::{CommitText, GatherError, Gathered, gather};
+pub use gather::{CommitText, GatherError, Gathered, gather, restore};
 pub use git::{GitError, GitSettings, HostGit};
 pub use import::{ChangedPath, ImportError, Imported, import, inspect};
 pub use mirror::{Mirror, UpdateError};

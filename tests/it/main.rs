@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod cli;
 mod deploy_files;
 mod docs;
 mod egress;

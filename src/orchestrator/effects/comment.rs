@@ -29,7 +29,8 @@ pub(super) async fn send(
 
 pub(super) async fn look(context: &Context<'_>, key: EffectKey) -> Result<Found, Error> {
     let run = &context.snapshot.orchestration.run;
-    let comments = context.github.list_comments(run.master.number, Some(run.created_at)).await?;
+    let comments =
+        context.github.list_comments(run.master.number, Some(super::early(run.created_at))).await?;
     let ours = comments.into_iter().filter(|c| c.by_app && context.is_marked(&c.body, key));
     Ok(ours.map(|c| c.id).min().map_or(Found::No, |id| Found::Yes(Remote { id, number: None }, None)))
 }

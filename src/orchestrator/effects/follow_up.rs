@@ -28,7 +28,8 @@ pub(super) async fn send(
                 body: Some(text.body),
                 state: Some(if done { IssueState::Closed } else { IssueState::Open }),
                 state_reason: done.then_some(StateReason::Completed),
-                labels: Some(text.labels.iter().map(|l| (*l).to_owned()).collect()),
+                // Labels are people's from now on.
+                labels: None,
             };
             let issue = context.github.update_issue(issue, &patch).await?;
             (issue.id, issue.number)

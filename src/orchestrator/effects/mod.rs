@@ -96,7 +96,7 @@ pub(super) async fn run(
         EffectKey::Link(task) => link::parent(context, task).await,
         EffectKey::BlockedBy(task, on) => link::blocked_by(context, task, on).await,
         EffectKey::Progress | EffectKey::Summary => comment::send(context, key, effect.remote).await,
-        EffectKey::PullRequest(task) => pull_request::send(context, task).await,
+        EffectKey::PullRequest(task) => pull_request::send(context, task, effect.tries).await,
         EffectKey::FollowUp(task) => follow_up::send(context, task, effect.remote).await,
         EffectKey::CloseSubIssue(task) => close_sub_issue::send(context, task).await,
         EffectKey::Notice => Ok(Sent::Refused("a run has no notices".to_owned(), None)),
@@ -240,6 +240,11 @@ fn backoff(tries: u32) -> Duration {
 
 fn later(wait: Duration) -> Timestamp {
     clock::now() + SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(60))
+}
+
+/// A time to list from: GitHub's clock may be behind ours, and it keeps whole seconds.
+fn early(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second() - 900).unwrap_or(at)
 }
 
 impl Context<'_> {

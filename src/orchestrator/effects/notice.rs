@@ -43,7 +43,7 @@ pub(super) async fn look(
     answer: &Answer,
 ) -> Result<Option<Remote>, Error> {
     let (scope, step) = (effect.scope.to_string(), effect.key.to_string());
-    let comments = github.list_comments(answer.issue, Some(answer.since)).await?;
+    let comments = github.list_comments(answer.issue, Some(super::early(answer.since))).await?;
     let ours = comments.into_iter().filter(|c| {
         c.by_app && marker::carries(&settings.marker_key, answer.repo.id, &c.body, &scope, &step)
     });

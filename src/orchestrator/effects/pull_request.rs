@@ -9,14 +9,25 @@ use crate::domain::{
 use crate::github::{Compare, Error, IssueState, NewPull};
 use crate::report;
 
-pub(super) async fn send(context: &Context<'_>, number: TaskNumber) -> Result<Sent, Error> {
+/// A replica of GitHub may lag behind a push that was just made: so often it is looked at again.
+const LOOKS: u32 = 4;
+
+pub(super) async fn send(context: &Context<'_>, number: TaskNumber, tries: u32) -> Result<Sent, Error> {
     let orchestration = &context.snapshot.orchestration;
     let run = &orchestration.run;
     let task = orchestration.task(number);
     let Some((task, published)) = task.and_then(|t| Some((t, t.published.as_ref()?))) else {
         return Ok(Sent::Refused(format!("task {number} has nothing to publish"), None));
     };
-    let compared = context.github.compare(published.base.as_str(), &task.branch).await?;
+    let patient = tries < LOOKS;
+    let lags = |why: String| Err(Error::NotSent { op: "compare the branch", why });
+    let compared = match context.github.compare(published.base.as_str(), &task.branch).await {
+        Err(error @ Error::NotFound { .. }) if patient => return lags(error.to_string()),
+        compared => compared?,
+    };
+    if patient && compared.head_sha != published.head {
+        return lags(format!("GitHub still shows {}", compared.head_sha.short()));
+    }
     if let Err(failure) = check(&compared, published, &run.policy) {
         let why = failure.message.clone();
         return Ok(Sent::Refused(why, Some(RunEvent::Task(number, TaskEvent::PublishRefused(failure)))));
@@ -82,7 +93,10 @@ fn check(compared: &Compare, published: &Published, policy: &RunPolicy) -> Resul
             "GitHub shows no change between the base and the branch.",
         ));
     }
-    let refused = protect::refused(&policy.protected_paths, compared.files.iter().map(String::as_str));
+    // GitHub tells 300 files at most; beyond that what the runner saw has to do.
+    let told = if compared.truncated { &published.paths[..] } else { &[] };
+    let paths = compared.files.iter().chain(told).map(String::as_str);
+    let refused = protect::refused(&policy.protected_paths, paths);
     if !refused.is_empty() {
         return Err(protect::failure(&refused));
     }

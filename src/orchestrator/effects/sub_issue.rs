@@ -30,7 +30,7 @@ pub(super) async fn look(context: &Context<'_>, number: TaskNumber) -> Result<Fo
 
 /// The lowest of our own issues with this label, written since the run began, that carries the effect's marker.
 pub(super) async fn find(context: &Context<'_>, key: EffectKey, label: &str) -> Result<Option<Issue>, Error> {
-    let since = context.snapshot.orchestration.run.created_at;
+    let since = super::early(context.snapshot.orchestration.run.created_at);
     let filter = IssueFilter { since: Some(since), labels: &[label], ..IssueFilter::default() };
     let issues = context.github.list_issues(&filter).await?;
     let ours = issues.into_iter().filter(|i| i.author_is_app && context.is_marked(&i.body, key));

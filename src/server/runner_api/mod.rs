@@ -30,8 +30,8 @@ pub trait Behind: Send + Sync {
     /// A token that can fetch from and push to exactly this repository, remembered for [`Self::attempt_over`].
     ///
     /// # Errors
-    /// In words, when GitHub does not give one now.
-    async fn credential(&self, attempt: &AttemptId, repo: &Repo) -> Result<wire::Credential, String>;
+    /// In words, and whether asking again is useless.
+    async fn credential(&self, attempt: &AttemptId, repo: &Repo) -> Result<wire::Credential, NoCredential>;
     /// The attempt ended: its tokens are revoked.
     async fn attempt_over(&self, attempt: &AttemptId);
     /// A hint that the run's state changed.
@@ -48,6 +48,15 @@ pub trait Behind: Send + Sync {
     /// # Errors
     /// In words, when the disk refuses or the offset leaves a gap.
     async fn log_chunk(&self, attempt: &AttemptId, offset: u64, bytes: &[u8]) -> Result<u64, String>;
+}
+
+/// GitHub gives no token.
+#[derive(Clone, Debug)]
+pub struct NoCredential {
+    /// Why.
+    pub why: String,
+    /// It never will: the App is uninstalled or suspended, or the repository is gone.
+    pub is_final: bool,
 }
 
 /// What the routes share.

@@ -44,12 +44,16 @@ pub struct Desk {
 
 #[async_trait]
 impl runner_api::Behind for Desk {
-    async fn credential(&self, _: &AttemptId, repo: &Repo) -> Result<wire::Credential, String> {
+    async fn credential(
+        &self,
+        _: &AttemptId,
+        repo: &Repo,
+    ) -> Result<wire::Credential, runner_api::NoCredential> {
         let minted = self
             .github
             .mint_scoped(repo.installation, repo.id, App::PUSH)
             .await
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| runner_api::NoCredential { why: e.to_string(), is_final: false })?;
         let token = minted.token.expose_secret().to_owned();
         Ok(wire::Credential { token, expires_at_ms: minted.expires_at.as_millisecond() })
     }

@@ -68,7 +68,7 @@ async fn an_agent_gets_its_prompt_its_surroundings_and_nothing_else() {
     let prompt = file(&world, &branch, "prompt.txt");
     for part in [
         "Task number 1 of the list",
-        "- 2: Task number 2 of the list",
+        "- sub-task 2: Task number 2 of the list",
         "it works",
         ".github/**",
         "setup-ran",

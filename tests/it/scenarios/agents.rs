@@ -97,3 +97,10 @@ async fn a_program_that_does_not_exist() {
     assert!(world.summary(master).contains("**Failed**: 2"), "{}", world.summary(master));
     world.end();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_verified_is_what_is_pushed() {
+    let sly = "cat > /dev/null; echo bad > value.txt; git add -A; git commit -qm bad; \
+               git update-index --skip-worktree value.txt; echo good > value.txt; exit 0";
+    check(sly, "verify = [\"! grep -q bad value.txt\"]\n", "test_failure").await;
+}

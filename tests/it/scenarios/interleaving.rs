@@ -60,7 +60,20 @@ async fn fifty_random_orders_leave_nothing_twice() {
         for master in &masters {
             nothing_twice(w, *master);
         }
+        // Only the masters ever got a summary: nothing of Divisi's own was taken for one.
+        for issue in w.issues(REPO).iter().filter(|i| !masters.contains(&i.number)) {
+            let own =
+                said(w, issue.number).iter().any(|c| c.body.contains("## Parallel Orchestration Results"));
+            assert!(!own, "#{} became a master", issue.number);
+        }
     });
+    let heads = world.github.read(|w| {
+        let heads = w.pulls(REPO).into_iter().filter_map(|p| p.pull.as_ref().map(|p| p.head.clone()));
+        heads.collect::<std::collections::BTreeSet<String>>()
+    });
+    let branches = world.remote_git(&["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/divisi"]);
+    let branches = branches.lines().map(str::to_owned).collect::<std::collections::BTreeSet<String>>();
+    assert_eq!(branches, heads, "a branch for each pull request and no other");
     world.end();
 }
 
@@ -108,4 +121,10 @@ fn nothing_twice(w: &GitHub, master: u64) {
     let summaries = said.iter().filter(|c| c.body.contains("## Parallel Orchestration Results")).count();
     let progress = said.iter().filter(|c| c.body.starts_with("### Divisi")).count();
     assert_eq!(summaries, progress, "#{master}: a run has one of each: {said:#?}");
+    let runs: std::collections::BTreeSet<&str> = said
+        .iter()
+        .filter(|c| c.body.contains("## Parallel Orchestration Results"))
+        .filter_map(|c| c.body.rsplit("Run: `").next().and_then(|t| t.split('`').next()))
+        .collect();
+    assert_eq!(runs.len(), summaries, "#{master}: one summary a run: {said:#?}");
 }

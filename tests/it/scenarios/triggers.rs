@@ -87,3 +87,65 @@ async fn a_second_run_lists_what_is_in_review_and_reuses_sub_issues() {
     });
     world.end();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_orchestrated_is_told_so() {
+    let world = World::new(Setup::default()).await;
+    world.github.push_files(REPO, "olga", "topic", "Topic", &[("t.txt", Some("t\n"))]).expect("a branch");
+    let draft = divisi::simulator::NewIssue::new("A change", "- [ ] a\n- [ ] b\n");
+    let pull = world.github.open_pr(REPO, "olga", "topic", "main", draft).expect("a pull request");
+    world.say(pull, "/orchestrate");
+    world.until("an answer on the pull request", |w| said(w, pull).len() == 1).await;
+    assert!(world.said(pull)[0].body.contains("this is a pull request"));
+
+    let closed = world.open("Epic: over", &tasks(2));
+    world.github.close_issue(REPO, MAINTAINER, closed).expect("closed");
+    world.say(closed, "/orchestrate");
+    world.until("an answer on the closed issue", |w| said(w, closed).len() == 1).await;
+    assert!(world.said(closed)[0].body.contains("closed"));
+    world.end();
+
+    let world = World::new(Setup { rules: String::new(), ..Setup::default() }).await;
+    world
+        .github
+        .push_files(REPO, "olga", "main", "Rules", &[(".github/divisi.toml", Some("agent = \"nobody\"\n"))])
+        .expect("rules");
+    let issue = world.trigger("Epic: the list\nwith a second line", &tasks(2));
+    world.until("an answer", |w| said(w, issue).len() == 1).await;
+    assert!(world.said(issue)[0].body.contains("`nobody`"), "{}", world.said(issue)[0].body);
+    world.end();
+}
+
+/// GitHub's own example of a label event, byte for byte, and the same with an installation: the world's repository, person
+/// and trigger stand where the example's were, and the body is longer than GitHub sends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_published_label_event_starts_a_run_once_it_has_an_installation() {
+    let world = World::new(Setup::default()).await;
+    let example = include_bytes!("../../fixtures/webhooks/issues/labeled.json");
+    assert_eq!(world.deliver("issues", example).await, 202);
+    let issue = world.open("Epic: the list", &tasks(2));
+    let (repo, id, installation) = world.github.read(|w| {
+        let installation = w.installations().next().map(|i| i.id).unwrap_or_default();
+        (
+            w.repo(REPO).map(|r| r.id).unwrap_or_default(),
+            w.issue(REPO, issue).map(|i| i.id).unwrap_or_default(),
+            installation,
+        )
+    });
+    let mut event: serde_json::Value = serde_json::from_slice(example).expect("JSON");
+    event["installation"] = serde_json::json!({ "id": installation });
+    event["label"]["name"] = "parallel-orchestration".into();
+    event["sender"]["login"] = MAINTAINER.into();
+    event["issue"]["number"] = issue.into();
+    event["issue"]["id"] = id.into();
+    event["issue"]["body"] = format!("{}\n{}", tasks(2), "Long. ".repeat(12_000)).into();
+    event["repository"]["id"] = repo.into();
+    event["repository"]["name"] = "app".into();
+    event["repository"]["full_name"] = REPO.into();
+    event["repository"]["owner"]["login"] = "acme".into();
+    event["repository"]["default_branch"] = "main".into();
+    assert_eq!(world.deliver("issues", event.to_string().as_bytes()).await, 202);
+    world.until_ended(1).await;
+    assert_eq!(world.github.read(|w| w.pulls(REPO).len()), 2);
+    world.end();
+}

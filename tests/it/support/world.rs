@@ -159,6 +159,24 @@ impl World {
         self.github.comment(REPO, MAINTAINER, issue, text).expect("a comment")
     }
 
+    /// Sends a signed delivery of the test's own; returns the status.
+    pub async fn deliver(&self, event: &str, body: &[u8]) -> u16 {
+        use hmac::Mac as _;
+        let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
+        mac.update(body);
+        let mac: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let address = self.divisi.as_ref().map(|d| d.address.clone()).unwrap_or_default();
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let request = client
+            .post(format!("http://{address}/webhooks/github"))
+            .header("content-type", "application/json")
+            .header("x-github-event", event)
+            .header("x-github-delivery", divisi::clock::uuid())
+            .header("x-hub-signature-256", format!("sha256={mac}"))
+            .body(body.to_vec());
+        request.send().await.expect("an answer").status().as_u16()
+    }
+
     /// Waits until the simulated GitHub looks like this.
     pub async fn until(&self, what: &str, wanted: impl FnMut(&GitHub) -> bool) {
         if !self.github.wait_until(wanted, PATIENCE).await {

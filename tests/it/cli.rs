@@ -1,0 +1,191 @@
+//! The commands that a person types: `demo`, `run`, `healthcheck`.
+
+use crate::support::divisi::signal;
+use rustix::process::Signal;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The binary with nothing of our environment but the search path, and a directory for temporary files of its own.
+fn divisi(tmp: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_divisi"));
+    command
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap_or_default())
+        .env("TMPDIR", tmp)
+        .env("HOME", tmp);
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn git(dir: &Path, args: &[&str]) -> String {
+    let output = Command::new("git").arg("-C").arg(dir).args(args).output().expect("git");
+    assert!(output.status.success(), "git {args:?}: {}", text(&output.stderr));
+    text(&output.stdout).trim().to_owned()
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).expect("a directory").map(|e| e.expect("an entry").path()).collect()
+}
+
+#[test]
+fn the_demo_ends_with_five_of_five_and_leaves_nothing() {
+    let tmp = tempfile::tempdir().expect("a directory");
+    let output = divisi(tmp.path()).arg("demo").output().expect("divisi");
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", text(&output.stderr));
+    assert!(said.contains("**Successful**: 4\n  | **Failed**: 1"), "{said}");
+    assert!(said.contains("**Successful**: 5\n  | **Failed**: 0"), "{said}");
+    assert_eq!(entries(tmp.path()), Vec::<PathBuf>::new(), "left behind");
+}
+
+#[test]
+fn what_the_demo_keeps_is_whole() {
+    let tmp = tempfile::tempdir().expect("a directory");
+    let output = divisi(tmp.path()).args(["demo", "--keep"]).output().expect("divisi");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let kept = entries(tmp.path()).pop().expect("the kept directory");
+    let remote = kept.join("github/example/project.git");
+    let branches = git(&remote, &["for-each-ref", "--format=%(refname:short)", "refs/heads/divisi"]);
+    assert_eq!(branches.lines().count(), 5, "{branches}");
+    for branch in branches.lines() {
+        assert_eq!(git(&remote, &["rev-list", "--count", &format!("main..{branch}")]), "1");
+    }
+    let run = entries(&kept.join("data/runs/example/project")).pop().expect("a run");
+    for n in 1..=5 {
+        let status = run.join(format!(".claude/runtime/parallel/1/agent-{n}.status.json"));
+        let status: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(status).expect("a status")).expect("JSON");
+        assert_eq!(status["status"], "completed", "{status}");
+    }
+    assert_eq!(entries(&kept.join("data/attempts")), Vec::<PathBuf>::new(), "work trees are left");
+}
+
+#[test]
+fn a_signal_ends_the_demo_and_leaves_nothing() {
+    for (wait, with) in [(150, Signal::INT), (700, Signal::TERM), (1_500, Signal::INT)] {
+        let tmp = tempfile::tempdir().expect("a directory");
+        let mut child = divisi(tmp.path()).arg("demo").stdout(Stdio::null()).spawn().expect("divisi");
+        std::thread::sleep(Duration::from_millis(wait));
+        signal(child.id(), with);
+        let end = Instant::now() + Duration::from_secs(30);
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("a status") {
+                break status;
+            }
+            if Instant::now() > end {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("it goes on after {with:?} at {wait} ms");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(status.code(), Some(130), "{with:?} at {wait} ms");
+        assert_eq!(entries(tmp.path()), Vec::<PathBuf>::new(), "left behind by {with:?} at {wait} ms");
+    }
+}
+
+/// A person's directory: a repository, settings with an agent, an issue.
+struct Desk {
+    dir: tempfile::TempDir,
+    tmp: tempfile::TempDir,
+}
+
+const AGENT: &str = "cat > /dev/null\n[ -e fail-$AGENT_ID ] && exit 1\necho \"$AGENT_ID\" > \"$AGENT_ID.txt\"\ngit add -A && git commit -qm work\n";
+const ISSUE: &str = "# Epic: files\n\n## Tasks\n\n- [ ] Write the first file\n- [ ] Write the second file\n";
+
+impl Desk {
+    fn new() -> Self {
+        let (dir, tmp) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let desk = Self { dir, tmp };
+        let at = desk.dir.path();
+        std::fs::write(at.join("agent.sh"), AGENT).expect("an agent");
+        let agent = format!("[agents.mine]\ncommand = [\"sh\", \"{}\"]\n", at.join("agent.sh").display());
+        let ghost = "[agents.ghost]\ncommand = [\"/nonexistent/agent\"]\n";
+        std::fs::write(at.join("divisi.toml"), agent + ghost).expect("settings");
+        std::fs::write(at.join("issue.md"), ISSUE).expect("an issue");
+        git(at, &["init", "-q", "-b", "trunk", "repo"]);
+        let repo = desk.repo();
+        for (name, value) in [("user.name", "Me"), ("user.email", "me@example.org")] {
+            git(&repo, &["config", name, value]);
+        }
+        std::fs::write(repo.join("README.md"), "hello\n").expect("a file");
+        desk.commit();
+        desk
+    }
+
+    fn repo(&self) -> PathBuf {
+        self.dir.path().join("repo")
+    }
+
+    fn commit(&self) {
+        git(&self.repo(), &["add", "-A"]);
+        git(&self.repo(), &["commit", "-qm", "a change"]);
+    }
+
+    fn run(&self, issue: &str, more: &[&str]) -> Output {
+        let mut command = divisi(self.tmp.path());
+        command.current_dir(self.dir.path()).args(["run", issue, "--repo", "repo"]).args(more);
+        let output = command.output().expect("divisi");
+        assert_eq!(entries(self.tmp.path()), Vec::<PathBuf>::new(), "left behind: {}", text(&output.stderr));
+        output
+    }
+
+    #[track_caller]
+    fn check(&self, issue: &str, more: &[&str], code: i32, says: &str) {
+        let output = self.run(issue, more);
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn finished_branches_come_back_and_nothing_else_changes() {
+    let desk = Desk::new();
+    let before = git(&desk.repo(), &["rev-parse", "HEAD"]);
+    desk.check("issue.md", &["--agent", "mine", "--yes"], 0, "**Successful**: 2");
+    let branches = git(&desk.repo(), &["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+    assert_eq!(branches, "divisi/1/1-write-the-first-file\ndivisi/1/2-write-the-second-file\ntrunk");
+    assert_eq!(git(&desk.repo(), &["show", "divisi/1/2-write-the-second-file:agent-2.txt"]), "agent-2");
+    assert_eq!(git(&desk.repo(), &["rev-parse", "HEAD"]), before);
+    assert_eq!(git(&desk.repo(), &["status", "--porcelain"]), "");
+    // Again: the branches that are there stay, the new ones get a number.
+    desk.check("issue.md", &["--agent", "mine", "--yes"], 0, "divisi/1/1-write-the-first-file-2");
+}
+
+#[test]
+fn exit_codes_tell_what_happened() {
+    let desk = Desk::new();
+    let write = |name: &str, text: &str| std::fs::write(desk.dir.path().join(name), text).expect("a file");
+    desk.check("issue.md", &["--agent", "mine"], 9, "--yes");
+    desk.check("issue.md", &["--agent", "nobody", "--yes"], 8, "nobody");
+    desk.check("issue.md", &["--agent", "ghost", "--yes"], 8, "/nonexistent/agent");
+    desk.check("nothing.md", &["--agent", "mine", "--yes"], 3, "nothing.md");
+    write("none.md", "# A bug\n\nIt crashes.\n");
+    desk.check("none.md", &["--agent", "mine", "--yes"], 3, "no sub-tasks");
+    write("order.md", "# T\n\n- [ ] Write the schema\n- [ ] Write the importer (depends on task 1)\n");
+    desk.check("order.md", &["--agent", "mine", "--yes"], 4, "**Order**: 1 → 2");
+    write("long.md", &format!("{ISSUE}\n{}", "story ".repeat(12_000)));
+    desk.check("long.md", &["--agent", "mine", "--yes"], 3, "65536");
+    std::fs::write(desk.repo().join("fail-agent-2"), "").expect("a file");
+    desk.commit();
+    desk.check("issue.md", &["--agent", "mine", "--yes"], 2, "**Failed**: 1");
+    std::fs::create_dir_all(desk.repo().join(".github")).expect("a directory");
+    std::fs::write(desk.repo().join(".github/divisi.toml"), "success_threshold = 0.5\n").expect("a file");
+    desk.commit();
+    desk.check("issue.md", &["--agent", "mine", "--yes"], 1, "**Failed**: 1");
+}
+
+#[test]
+fn healthcheck_tells_when_nothing_answers() {
+    let tmp = tempfile::tempdir().expect("a directory");
+    let output =
+        divisi(tmp.path()).args(["healthcheck", "--listen", "127.0.0.1:1"]).output().expect("divisi");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("nothing answers at 127.0.0.1:1"));
+}
