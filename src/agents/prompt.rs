@@ -212,7 +212,10 @@ mod tests {
             earlier: Some(&failure),
             ..brief()
         });
-        assert!(text.contains("- 1: Port the lexer (files: src/a.rs)\n- 2: Docs"), "{text}");
+        assert!(
+            text.contains("- sub-task 1: Port the lexer (files: src/a.rs)\n- sub-task 2: Docs"),
+            "{text}"
+        );
         assert!(text.contains("An earlier attempt failed: Verification failed"));
         assert!(text.contains("exit code 101") && text.contains("assertion failed"));
     }

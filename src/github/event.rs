@@ -134,6 +134,22 @@ pub struct EventPull {
     pub updated_at: Timestamp,
 }
 
+impl EventPull {
+    /// The pull request as the issue that it also is; without its text, which is no plan.
+    fn as_issue(&self) -> EventIssue {
+        EventIssue {
+            number: self.number,
+            id: self.id,
+            title: String::new(),
+            body: String::new(),
+            open: true,
+            is_pull_request: true,
+            labels: Vec::new(),
+            updated_at: self.updated_at,
+        }
+    }
+}
+
 /// A stored body that is not what we expect of its event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
@@ -217,7 +233,7 @@ pub fn route(event: &str, body: &[u8]) -> Routed {
     let from_bot = head.sender.and_then(|s| s.kind).as_deref() == Some("Bot");
     let ignored = match (event, action) {
         // GitHub compares label names without case.
-        ("issues", "labeled") => match head.label {
+        ("issues" | "pull_request", "labeled") => match head.label {
             Some(label) if label.name.eq_ignore_ascii_case(TRIGGER_LABEL) => {
                 from_bot.then_some("labeled by a bot")
             }
@@ -351,6 +367,11 @@ impl Event {
             ("issues", "closed") => Kind::IssueClosed(issue?),
             ("issues", "reopened") => Kind::IssueReopened(issue?),
             ("issues", _) => Kind::IssueGone(issue?),
+            // A pull request is no master issue, but the person who labels one is told so.
+            ("pull_request", "labeled") => {
+                let label = payload.label.ok_or_else(|| missing("label"))?;
+                Kind::Labeled { issue: pull?.as_issue(), label: label.name }
+            }
             ("pull_request", "closed") => Kind::PullClosed(pull?),
             ("pull_request", _) => Kind::PullReopened(pull?),
             _ => Kind::RepositoryMoved,

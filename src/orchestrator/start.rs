@@ -10,11 +10,11 @@ use crate::domain::{
     TaskState, Usage, branch_name,
 };
 use crate::github::event::EventIssue;
-use crate::github::{BranchHead, CallCounter, Error, Issue, IssueState};
+use crate::github::{BranchHead, CallCounter, Error, Issue, IssueState, RepoClient};
 use crate::plan::{self, Plan, PlannedTask, Verdict};
 use crate::report::notice;
 use crate::store::Settlement;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Where a repository's rules are.
 const REPO_FILE: &str = ".github/divisi.toml";
@@ -110,7 +110,8 @@ impl Orchestrator {
                 Err(error) => return Err(error.into()),
             }
         }
-        let found = Found { policy, plan, base, base_sha, existing, earlier };
+        let standing = self.standing(&github, earlier.as_ref()).await?;
+        let found = Found { policy, plan, base, base_sha, existing, earlier, standing };
         let orchestration = self.compose(&draft, issue, found).await?;
         if orchestration.tasks.iter().all(|t| t.state.is_terminal()) {
             return Ok(draft
@@ -118,6 +119,30 @@ impl Orchestrator {
                 .done("refused: everything is in review"));
         }
         Ok(draft.start(orchestration))
+    }
+
+    /// What is left of an earlier run: tasks whose pull request is open or merged, and those whose sub-issue is open.
+    async fn standing(
+        &self,
+        github: &RepoClient,
+        earlier: Option<&Orchestration>,
+    ) -> Result<Standing, Trouble> {
+        let mut standing = Standing::default();
+        for task in earlier.iter().flat_map(|o| &o.tasks) {
+            if matches!(task.state, TaskState::Completed | TaskState::InReview)
+                && let Some(number) = task.pull_request
+                && let Some(pull) = there(github.pull(number).await)?
+                && (pull.merged || pull.state == IssueState::Open)
+            {
+                standing.in_review.insert(task.number);
+            } else if let Some(issue) = task.sub_issue
+                && let Some(issue) = there(github.issue(issue.number).await)?
+                && issue.state == IssueState::Open
+            {
+                standing.open.insert(task.number);
+            }
+        }
+        Ok(standing)
     }
 
     async fn compose(
@@ -167,6 +192,23 @@ struct Found {
     base_sha: Sha,
     existing: HashMap<u64, Issue>,
     earlier: Option<Orchestration>,
+    standing: Standing,
+}
+
+/// Which tasks of the earlier run still stand for something, by their numbers there.
+#[derive(Default)]
+struct Standing {
+    in_review: HashSet<TaskNumber>,
+    open: HashSet<TaskNumber>,
+}
+
+/// What is there, if it is.
+fn there<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::NotFound { .. } | Error::Gone { .. } | Error::Moved { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The run's tasks: the plan's open ones, numbered from 1 in the plan's order.
@@ -179,15 +221,18 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
             waits.entry(a.max(b)).or_default().push(a.min(b));
         }
     }
+    let mut used = HashSet::new();
     let make = |(at, index): (usize, &usize)| -> Task {
         let planned = &found.plan.tasks[*index];
         let number = at as TaskNumber + 1;
         let linked = planned.existing_issue.and_then(|n| found.existing.get(&n));
-        let before = earlier(found, planned);
-        let in_review = before.is_some_and(|t| matches!(t.state, TaskState::Completed | TaskState::InReview));
+        let before = earlier(found, planned, &used);
+        used.extend(before.map(|t| t.number));
+        let in_review = before.is_some_and(|t| found.standing.in_review.contains(&t.number));
+        let reused = before.filter(|t| in_review || found.standing.open.contains(&t.number));
         let sub_issue = linked
             .map(|i| IssueRef { number: i.number, id: i.id })
-            .or_else(|| before.and_then(|t| t.sub_issue));
+            .or_else(|| reused.and_then(|t| t.sub_issue));
         let mut details = planned.details.clone();
         if let Some(linked) = linked {
             details = format!("{details}\n\n{}\n\n{}", linked.title, linked.body).trim().to_owned();
@@ -239,11 +284,11 @@ fn is_closed(found: &Found, planned: &PlannedTask) -> bool {
     planned.existing_issue.and_then(|n| found.existing.get(&n)).is_some_and(|i| i.state == IssueState::Closed)
 }
 
-/// The same task in the master's earlier run: by the issue it is, else by its title.
-fn earlier<'a>(found: &'a Found, planned: &PlannedTask) -> Option<&'a Task> {
+/// The same task in the master's earlier run: by the issue it is, else by its title; each stands for one.
+fn earlier<'a>(found: &'a Found, planned: &PlannedTask, used: &HashSet<TaskNumber>) -> Option<&'a Task> {
     let tasks = &found.earlier.as_ref()?.tasks;
     let by_issue = planned
         .existing_issue
         .and_then(|n| tasks.iter().find(|t| t.sub_issue.is_some_and(|i| i.number == n)));
-    by_issue.or_else(|| tasks.iter().find(|t| t.title == planned.title))
+    by_issue.or_else(|| tasks.iter().find(|t| t.title == planned.title && !used.contains(&t.number)))
 }

@@ -89,6 +89,22 @@ async fn a_second_run_lists_what_is_in_review_and_reuses_sub_issues() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_run_does_again_what_was_rejected() {
+    let world = World::new(Setup { rules: "min_tasks = 1\n".into(), ..Setup::default() }).await;
+    let master = world.trigger("Epic: the list", &tasks(2));
+    world.until_ended(1).await;
+    let rejected = world.github.read(|w| w.pulls(REPO)[0].number);
+    world.github.close_pr(REPO, "olga", rejected).expect("closed");
+    world.say(master, "/orchestrate");
+    world.until_ended(2).await;
+    world.github.read(|w| {
+        assert_eq!(w.pulls(REPO).len(), 3, "the rejected one again, the other is in review");
+        assert_eq!(w.sub_issues(REPO, master).len(), 2, "its sub-issue is open and reused");
+    });
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_orchestrated_is_told_so() {
     let world = World::new(Setup::default()).await;
     world.github.push_files(REPO, "olga", "topic", "Topic", &[("t.txt", Some("t\n"))]).expect("a branch");
@@ -97,6 +113,8 @@ async fn what_cannot_be_orchestrated_is_told_so() {
     world.say(pull, "/orchestrate");
     world.until("an answer on the pull request", |w| said(w, pull).len() == 1).await;
     assert!(world.said(pull)[0].body.contains("this is a pull request"));
+    world.label(pull);
+    world.until("another answer on the pull request", |w| said(w, pull).len() == 2).await;
 
     let closed = world.open("Epic: over", &tasks(2));
     world.github.close_issue(REPO, MAINTAINER, closed).expect("closed");
