@@ -151,6 +151,8 @@ pub mod names {
     pub const EFFECTS: &str = "divisi_effects_total";
     /// Requests to GitHub by `status`.
     pub const GITHUB_REQUESTS: &str = "divisi_github_requests_total";
+    /// Requests for tokens, and for their end, by `call` (`mint`, `revoke`).
+    pub const TOKENS: &str = "divisi_tokens_total";
     /// Leases that ended because their runner went away.
     pub const LEASES_LOST: &str = "divisi_leases_lost_total";
 
@@ -162,6 +164,7 @@ pub mod names {
         describe_counter!(ATTEMPTS, "Attempts that ended, by outcome.");
         describe_counter!(EFFECTS, "Writes to GitHub by kind and outcome.");
         describe_counter!(GITHUB_REQUESTS, "Requests to GitHub by status.");
+        describe_counter!(TOKENS, "Tokens asked for and ended, by call.");
         describe_counter!(LEASES_LOST, "Leases that ended because their runner went away.");
     }
 }

@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
+/// Calls that concern tokens only; they are in no run's count of calls.
+const TOKENS: &str = "divisi_tokens_total";
+
 /// What the App needs to know of itself.
 pub struct AppConfig {
     /// The App's number.
@@ -176,6 +179,7 @@ impl App {
         // Revoking twice does no harm, so it is repeated like a read.
         retry(self.core.request_deadline * 2, || async {
             self.core.revoked.fetch_add(1, Ordering::Relaxed);
+            metrics::counter!(TOKENS, "call" => "revoke").increment(1);
             let answer = self.core.transport.send(request, token).await?;
             if answer.status == StatusCode::UNAUTHORIZED { Ok(()) } else { answer.check(op) }
         })
@@ -284,6 +288,7 @@ impl Core {
         let request = Request { op, method: &Method::POST, path: &path, body };
         let answer = retry(self.request_deadline * 2, || async {
             self.minted.fetch_add(1, Ordering::Relaxed);
+            metrics::counter!(TOKENS, "call" => "mint").increment(1);
             let answer = self.send_as_app(request).await?;
             answer.check(op)?;
             Ok(answer)

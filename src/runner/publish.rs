@@ -89,10 +89,14 @@ impl Attempt {
 
     async fn push(&self, mirror: &Mirror, imported: &Imported) -> Staged<()> {
         let mut tries = 0;
+        let attempt = &self.held.attempt;
+        let mut expected = self.task.branch_head.clone();
+        let mut looked = false;
+        let noted = workspace::note_push(mirror, &attempt.run, attempt.task, &imported.head);
+        self.held.unless_stopped(noted).await?.map_err(|e| Halt::retry(e.kind(), sentence(&e)))?;
         loop {
             let remote = self.remote().await?;
-            let expected = self.task.branch_head.as_ref();
-            let pushed = workspace::push(mirror, &remote, imported, &self.task.branch, expected);
+            let pushed = workspace::push(mirror, &remote, imported, &self.task.branch, expected.as_ref());
             match self.held.unless_stopped(pushed).await? {
                 Ok(_) => return Ok(()),
                 // A push that was applied and not answered is found to be there the next time.
@@ -100,6 +104,16 @@ impl Attempt {
                     tries += 1;
                     self.log.event(&format!("could not push ({error}); tries again"));
                     self.held.unless_stopped(clock::sleep(Duration::from_secs(1 << tries))).await?;
+                }
+                // An earlier attempt of this task may have pushed and died before it could tell.
+                Err(error @ PushError::Moved(_)) if !looked => {
+                    looked = true;
+                    let task = (&attempt.run, attempt.task);
+                    let before = workspace::pushed_before(mirror, &remote, task, &self.task.branch);
+                    match self.held.unless_stopped(before).await? {
+                        Ok(Some(head)) => expected = Some(head),
+                        _ => return Err(push_failed(&error)),
+                    }
                 }
                 Err(error) => return Err(push_failed(&error)),
             }

@@ -10,7 +10,7 @@ use divisi::sandbox::{Launcher, Spec};
 use divisi::workspace::{
     AttemptPaths, CommitText, GatherError, Gathered, GitSettings, HostGit, Identity, ImportError, Imported,
     Mirror, PrepareError, PushError, Pushed, Remote, UpdateError, Workspace, diff_stat, gather, import,
-    inspect, prepare, prune_refs, push, read_blob, read_file, remove_attempt,
+    inspect, note_push, prepare, prune_refs, push, pushed_before, read_blob, read_file, remove_attempt,
 };
 use git_http::{GitServer, TOKEN};
 use proptest::prelude::*;
@@ -447,6 +447,27 @@ async fn a_push_moves_only_a_branch_that_is_where_we_left_it() {
         push(&world.mirror, &world.remote(), &first, BRANCH, Some(&second.head)).await.expect_err("deleted");
     assert!(matches!(error, PushError::Moved(_)), "{error}");
     assert_eq!(world.head_of("main"), Some(world.base.clone()));
+}
+
+#[tokio::test]
+async fn a_push_that_was_never_told_of_is_found_by_its_note() {
+    let world = World::new().await;
+    let workspace = world.attempt(1).await;
+    world.agent(&workspace, "echo x > x").await;
+    let first = world.publish(&workspace).await;
+    let (run, other) = (RunId::new("abc"), RunId::new("def"));
+    let look = async |run: &RunId, task| {
+        pushed_before(&world.mirror, &world.remote(), (run, task), BRANCH).await.expect("looked")
+    };
+    assert_eq!(look(&run, 1).await, None, "nobody noted it");
+    note_push(&world.mirror, &run, 1, &first.head).await.expect("noted");
+    prune_refs(&world.mirror, &run, None).await.expect("pruned");
+    assert_eq!(look(&run, 1).await, Some(first.head.clone()));
+    assert_eq!((look(&run, 2).await, look(&other, 1).await), (None, None), "another task's note");
+    git(&world.served(), &["update-ref", &format!("refs/heads/{BRANCH}"), world.base.as_str()]);
+    assert_eq!(look(&run, 1).await, None, "somebody moved it");
+    git(&world.served(), &["update-ref", "-d", &format!("refs/heads/{BRANCH}")]);
+    assert_eq!(look(&run, 1).await, None, "it is gone");
 }
 
 #[tokio::test]
