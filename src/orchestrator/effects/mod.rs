@@ -72,7 +72,7 @@ pub(super) async fn run(
 ) -> Result<Step, StoreError> {
     let scope = Scope::Run(context.snapshot.orchestration.run.id.clone());
     let intent = store.effect_intended(&scope, key, digest, clock::now()).await?;
-    let mut effect = intent.effect;
+    let effect = intent.effect;
     if effect.remote.is_none() && intent.may_have_been_sent {
         match look(context, key).await {
             Ok(Found::Yes(remote, event)) => {
@@ -89,7 +89,6 @@ pub(super) async fn run(
             }
         }
     }
-    effect.state = crate::domain::EffectState::Sending;
     let sent = match key {
         EffectKey::React(target, emoji) => react::send(&context.github, target, emoji).await,
         EffectKey::SubIssue(task) => sub_issue::send(context, task).await,
