@@ -262,6 +262,40 @@ pub enum Refusal {
 pub const MAX_LOSSES: u32 = 3;
 
 impl Task {
+    /// A task as a plan begins it: nothing has happened yet.
+    pub fn planned(number: TaskNumber, title: String, branch: String, agent: String) -> Self {
+        Self {
+            number,
+            title,
+            details: String::new(),
+            criteria: Vec::new(),
+            paths: Vec::new(),
+            size: Size::M,
+            waits_for: Vec::new(),
+            state: TaskState::Planned,
+            attempt: 0,
+            epoch: 0,
+            runner: None,
+            lease_until: None,
+            retries_used: 0,
+            losses: 0,
+            sub_issue: None,
+            adopted: false,
+            pull_request: None,
+            merged_into: None,
+            follow_up: None,
+            branch,
+            branch_head: None,
+            published: None,
+            failure: None,
+            agent,
+            started_at: None,
+            ended_at: None,
+            spent: Spent::default(),
+            progress: Progress::default(),
+        }
+    }
+
     /// One letter for the state and the attempt's number, for digests: changes exactly when the task's row
     /// in a report changes.
     pub fn digest(&self) -> String {

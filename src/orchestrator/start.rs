@@ -6,8 +6,8 @@ use super::intake::Trouble;
 use crate::clock;
 use crate::config::RepoFile;
 use crate::domain::{
-    IssueRef, IssueTitle, Orchestration, Progress, Run, RunPolicy, RunState, Sha, Spent, Task, TaskNumber,
-    TaskState, Usage, branch_name,
+    IssueRef, IssueTitle, Orchestration, Run, RunPolicy, RunState, Sha, Task, TaskNumber, TaskState, Usage,
+    branch_name,
 };
 use crate::github::event::EventIssue;
 use crate::github::{BranchHead, CallCounter, Error, Issue, IssueState, RepoClient};
@@ -237,9 +237,8 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
         if let Some(linked) = linked {
             details = format!("{details}\n\n{}\n\n{}", linked.title, linked.body).trim().to_owned();
         }
+        let branch = branch_name(master, sequence, number, &planned.title);
         Task {
-            number,
-            title: planned.title.clone(),
             details,
             criteria: if planned.criteria.is_empty() {
                 found.plan.criteria.clone()
@@ -254,26 +253,11 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
                 Some(_) => TaskState::Ready,
                 None => TaskState::Planned,
             },
-            attempt: 0,
-            epoch: 0,
-            runner: None,
-            lease_until: None,
-            retries_used: 0,
-            losses: 0,
             adopted: sub_issue.is_some(),
             sub_issue,
             pull_request: before.filter(|_| in_review).and_then(|t| t.pull_request),
-            merged_into: None,
-            follow_up: None,
-            branch: branch_name(master, sequence, number, &planned.title),
-            branch_head: None,
-            published: None,
-            failure: None,
-            agent: found.policy.agent.clone(),
-            started_at: None,
             ended_at: in_review.then_some(now),
-            spent: Spent::default(),
-            progress: Progress::default(),
+            ..Task::planned(number, planned.title.clone(), branch, found.policy.agent.clone())
         }
     };
     open.iter().enumerate().map(make).collect()

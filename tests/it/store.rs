@@ -116,36 +116,7 @@ fn orchestration(id: &str, master: u64, sequence: u32, tasks: u32) -> Orchestrat
 }
 
 fn task(number: TaskNumber) -> Task {
-    Task {
-        number,
-        title: format!("Task {number}"),
-        details: String::new(),
-        criteria: vec![],
-        paths: vec![],
-        size: Size::M,
-        waits_for: vec![],
-        state: TaskState::Planned,
-        attempt: 0,
-        epoch: 0,
-        runner: None,
-        lease_until: None,
-        retries_used: 0,
-        losses: 0,
-        sub_issue: None,
-        adopted: false,
-        pull_request: None,
-        merged_into: None,
-        follow_up: None,
-        branch: format!("divisi/1/{number}-task"),
-        branch_head: None,
-        published: None,
-        failure: None,
-        agent: "command".into(),
-        started_at: None,
-        ended_at: None,
-        spent: Spent::default(),
-        progress: divisi::domain::Progress::default(),
-    }
+    Task::planned(number, format!("Task {number}"), format!("divisi/1/{number}-task"), "command".into())
 }
 
 /// Starts the run through a delivery, as the intake does.

@@ -7,7 +7,7 @@ use divisi::dispatch::{CallError, Client, wire};
 use divisi::domain::schedule::Limits;
 use divisi::domain::{
     AttemptId, DeliveryId, IssueRef, IssueTitle, Orchestration, Repo, Run, RunEvent, RunId, RunPolicy,
-    RunState, RunnerId, Sha, Size, Target, Task, TaskEvent, TaskState, Usage,
+    RunState, RunnerId, Sha, Target, Task, TaskEvent, Usage,
 };
 use divisi::github::{App, AppConfig, Pace};
 use divisi::server::{self, runner_api};
@@ -209,36 +209,7 @@ async fn start(store: &dyn Store, repo: Repo, base_sha: Sha, policy: RunPolicy, 
 }
 
 fn task(number: u32) -> Task {
-    Task {
-        number,
-        title: format!("Task {number}"),
-        details: String::new(),
-        criteria: vec![],
-        paths: vec![],
-        size: Size::M,
-        waits_for: vec![],
-        state: TaskState::Planned,
-        attempt: 0,
-        epoch: 0,
-        runner: None,
-        lease_until: None,
-        retries_used: 0,
-        losses: 0,
-        sub_issue: None,
-        adopted: false,
-        pull_request: None,
-        merged_into: None,
-        follow_up: None,
-        branch: format!("divisi/1/{number}-task"),
-        branch_head: None,
-        published: None,
-        failure: None,
-        agent: "test".to_owned(),
-        started_at: None,
-        ended_at: None,
-        spent: divisi::domain::Spent::default(),
-        progress: divisi::domain::Progress::default(),
-    }
+    Task::planned(number, format!("Task {number}"), format!("divisi/1/{number}-task"), "test".into())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
