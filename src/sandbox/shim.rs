@@ -10,9 +10,9 @@ use super::tree;
 use super::wire::{self, Order, Report};
 use crate::clock;
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getppid,
-    getrlimit, getsid, kill_process_group, pidfd_open, pidfd_send_signal, set_child_subreaper,
-    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid, wait,
+    DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getppid, getrlimit,
+    kill_process_group, pidfd_open, pidfd_send_signal, set_child_subreaper, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit, setsid, wait,
 };
 use std::ffi::OsString;
 use std::fs::File;
@@ -69,11 +69,12 @@ pub(super) fn die_with_parent(parent: &str) -> io::Result<()> {
 
 /// A session of its own: no terminal, and no signal for our process group reaches it.
 pub(super) fn own_session() -> io::Result<()> {
-    // A leader of a session has what it needs and cannot ask for it.
-    if getsid(None)? != getpid() {
-        setsid()?;
+    // Who leads a session already is refused, and has what it needs. Asking beats looking: `getsid` answers 0 for a session whose leader lives outside this
+    // PID namespace (a container entered from outside), and rustix does not allow for that.
+    match setsid() {
+        Ok(_) | Err(rustix::io::Errno::PERM) => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    Ok(())
 }
 
 /// The stage in the runner's own namespaces.
