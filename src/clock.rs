@@ -2,12 +2,19 @@
 //!
 //! Everything else takes `now` as an argument. `clippy.toml` forbids the calls below elsewhere.
 
+mod virtual_time;
+
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
+
+pub use virtual_time::{Entered, Virtual};
 
 /// The wall clock, cut to whole milliseconds so that a value survives every store unchanged.
 #[expect(clippy::disallowed_methods, reason = "this module is the one reader of wall time")]
 pub fn now() -> Timestamp {
+    if let Some(now) = virtual_time::now() {
+        return now;
+    }
     let now = Timestamp::now();
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
@@ -15,13 +22,21 @@ pub fn now() -> Timestamp {
 /// A monotonic instant: for deadlines and durations, never for records.
 #[expect(clippy::disallowed_methods, reason = "this module is the one reader of time")]
 pub fn instant() -> Instant {
-    Instant::now()
+    virtual_time::instant().unwrap_or_else(Instant::now)
+}
+
+/// How long ago `earlier` was; zero if it is yet to come.
+pub fn since(earlier: Instant) -> Duration {
+    instant().saturating_duration_since(earlier)
 }
 
 /// Waits on the async runtime.
 #[expect(clippy::disallowed_methods, reason = "this module is the one sleeper")]
 pub async fn sleep(for_time: Duration) {
-    tokio::time::sleep(for_time).await;
+    match virtual_time::sleep(for_time) {
+        Some(sleep) => sleep.await,
+        None => tokio::time::sleep(for_time).await,
+    }
 }
 
 /// Waits on this thread; only for threads that do nothing else.
@@ -33,7 +48,14 @@ pub fn sleep_blocking(for_time: Duration) {
 /// Runs `work` with a deadline; `None` when it passed.
 #[expect(clippy::disallowed_methods, reason = "this module is the one sleeper")]
 pub async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
-    tokio::time::timeout(limit, work).await.ok()
+    match virtual_time::sleep(limit) {
+        None => tokio::time::timeout(limit, work).await.ok(),
+        Some(sleep) => tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = sleep => None,
+        },
+    }
 }
 
 /// A new random UUID (v4) in hyphenated form, such as agents' session ids.

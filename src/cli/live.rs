@@ -60,7 +60,7 @@ impl Live {
         for task in &state.tasks {
             let words = words(task);
             if self.printed.get(&task.number) != Some(&words) {
-                let at = self.started.elapsed().as_secs_f64();
+                let at = clock::since(self.started).as_secs_f64();
                 terminal::say(&format!("{at:6.1}s {}", self.line(task)));
                 self.printed.insert(task.number, words);
             }
@@ -68,7 +68,7 @@ impl Live {
     }
 
     fn line(&self, task: &Task) -> String {
-        let since = self.seen.get(&(task.number, task.attempt)).map(|i| i.elapsed().as_secs_f64());
+        let since = self.seen.get(&(task.number, task.attempt)).map(|i| clock::since(*i).as_secs_f64());
         let time = match (task.state, since) {
             (TaskState::Running | TaskState::Publishing, Some(seconds)) => format!("{seconds:5.1}s"),
             (_, _) if task.attempt > 0 => format!("{:5.1}s", task.spent.seconds),

@@ -163,7 +163,7 @@ impl Local {
                         live.finish();
                         return Err(ended(Exit::Other, format!("the run did not start.\n\n{text}")));
                     }
-                    if started.elapsed() > PATIENCE {
+                    if clock::since(started) > PATIENCE {
                         return Err(ended(Exit::GitHub, "nothing happened after the trigger"));
                     }
                 }

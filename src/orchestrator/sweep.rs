@@ -40,7 +40,7 @@ impl Orchestrator {
                 return;
             }
             // A lease that ran out while nobody could renew it is not lost: wait for one whole lease first.
-            let judge_leases = started.elapsed() > self.shared.settings.lease;
+            let judge_leases = clock::since(started) > self.shared.settings.lease;
             if let Err(error) = self.sweep_once(judge_leases, round % PRUNE_EVERY == 0).await {
                 tracing::warn!(%error, "a sweep failed; the next one repeats it");
             }

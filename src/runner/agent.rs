@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
 
     /// Shows people what it does; not more often than somebody looks.
     fn note(&mut self, text: impl FnOnce() -> String) {
-        if self.noted.is_some_and(|at| at.elapsed() < NOTE_EVERY) {
+        if self.noted.is_some_and(|at| clock::since(at) < NOTE_EVERY) {
             return;
         }
         self.noted = Some(clock::instant());

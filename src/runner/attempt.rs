@@ -213,7 +213,11 @@ fn facts(end: wire::End, tally: &Tally, began: Instant) -> wire::Facts {
     let used = tally.used();
     wire::Facts {
         end,
-        spent: Spent { tokens: used.tokens, cost_usd: used.cost_usd, seconds: began.elapsed().as_secs_f64() },
+        spent: Spent {
+            tokens: used.tokens,
+            cost_usd: used.cost_usd,
+            seconds: clock::since(began).as_secs_f64(),
+        },
         peak_memory_mb: used.peak_bytes.div_ceil(1_000_000),
         tier: TIER.to_owned(),
     }

@@ -74,14 +74,14 @@ impl Shared {
     }
 
     fn heard(&self) {
-        self.last_output_ms.store(millis(self.started.elapsed()), Ordering::Relaxed);
+        self.last_output_ms.store(millis(clock::since(self.started)), Ordering::Relaxed);
     }
 
     /// How much longer it may be silent; `None` without a limit.
     pub(super) fn stall_left(&self) -> Option<Duration> {
         let limit = self.stall_ms.load(Ordering::Relaxed);
         let silent =
-            millis(self.started.elapsed()).saturating_sub(self.last_output_ms.load(Ordering::Relaxed));
+            millis(clock::since(self.started)).saturating_sub(self.last_output_ms.load(Ordering::Relaxed));
         (limit != NO_STALL).then(|| Duration::from_millis(limit.saturating_sub(silent)))
     }
 }
@@ -155,7 +155,7 @@ impl Process {
             _ => Ended {
                 status: super::spec::Status::Signal(9),
                 reason: Some(StopReason::Stopped),
-                duration: self.handle.0.started.elapsed(),
+                duration: clock::since(self.handle.0.started),
                 peak_rss_bytes: self.handle.0.usage.peak(),
             },
         }

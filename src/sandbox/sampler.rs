@@ -132,7 +132,7 @@ impl Sampler {
             drop(trees);
             let all = tree::snapshot();
             alive.iter().for_each(|usage| usage.sample(&all));
-            let young = alive.iter().any(|usage| usage.since.elapsed() < INTERVAL);
+            let young = alive.iter().any(|usage| clock::since(usage.since) < INTERVAL);
             drop(alive);
             drop(self.wake.wait_timeout(lock(&self.trees), if young { YOUNG_INTERVAL } else { INTERVAL }));
         }

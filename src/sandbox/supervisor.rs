@@ -63,7 +63,7 @@ impl Supervisor {
         let ended = Ended {
             status,
             reason: reason.or(late.then_some(StopReason::Deadline)),
-            duration: self.started.elapsed(),
+            duration: clock::since(self.started),
             peak_rss_bytes: self.shared.usage.peak(),
         };
         // Nobody may be left to hear it.

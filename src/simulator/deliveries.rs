@@ -154,7 +154,7 @@ async fn send(shared: Arc<Shared>, mut delivery: Delivery, stop: CancellationTok
             }
         }
     }
-    delivery.duration = started.elapsed();
+    delivery.duration = clock::since(started);
     let mut world = shared.world();
     if let Some(record) = world.deliveries.iter_mut().find(|d| d.id == delivery.id) {
         *record = delivery;

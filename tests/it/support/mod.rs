@@ -1,5 +1,6 @@
 //! What several integration tests need.
 
 pub mod divisi;
+pub mod figures;
 pub mod schema;
 pub mod world;
