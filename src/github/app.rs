@@ -1,12 +1,16 @@
 //! The App itself: who it is, its installations, tokens for runner hosts, and the deliveries that GitHub keeps.
 
-use super::client::{Client, retry};
+use super::circuit::Circuit;
+use super::client::Client;
 use super::error::{Error, Result};
 use super::jwt::Signer;
-use super::limiter::Pace;
+use super::level::{Level, Quiet};
+use super::limiter::{Pace, after};
 use super::pages;
+use super::retry::retry;
 use super::token::Minted;
-use super::transport::{Answer, Request, Transport, escape};
+use super::transport::{Answer, Request, Transport, escape, http_date};
+use crate::clock;
 use crate::domain::DeliveryId;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -15,9 +19,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 /// Calls that concern tokens only; they are in no run's count of calls.
 const TOKENS: &str = "divisi_tokens_total";
@@ -63,7 +67,7 @@ impl AppInfo {
 pub struct ScopedToken {
     /// The token; 40 to some 600 characters, to be treated as opaque.
     pub token: SecretString,
-    /// When it ends, normally after an hour.
+    /// When it ends by this machine's clock, normally after an hour.
     pub expires_at: Timestamp,
 }
 
@@ -123,6 +127,14 @@ pub(super) struct Core {
     info: OnceCell<AppInfo>,
     minted: AtomicU64,
     revoked: AtomicU64,
+    /// The App's own calls; a token of an installation is a matter of that installation's circuit.
+    circuit: Circuit,
+    circuits: Mutex<HashMap<u64, Arc<Circuit>>>,
+    /// When GitHub wants no calls of the App itself.
+    quiet: Mutex<Quiet>,
+    /// Levels that the last life left, for installations that are not in use yet.
+    kept_levels: Mutex<HashMap<u64, Level>>,
+    level_changed: Notify,
 }
 
 impl App {
@@ -144,13 +156,33 @@ impl App {
             info: OnceCell::new(),
             minted: AtomicU64::new(0),
             revoked: AtomicU64::new(0),
+            circuit: Circuit::default(),
+            circuits: Mutex::default(),
+            quiet: Mutex::default(),
+            kept_levels: Mutex::default(),
+            level_changed: Notify::new(),
         };
         Ok(Self { core: Arc::new(core), clients: Arc::default() })
     }
 
+    /// What the last life of the process knew of GitHub's limits, by installation. Call it before the first use.
+    pub fn restore_levels(&self, levels: impl IntoIterator<Item = (u64, Level)>) {
+        lock(&self.core.kept_levels).extend(levels);
+    }
+
+    /// What this life knows of GitHub's limits, of each installation in use.
+    pub fn levels(&self) -> Vec<(u64, Level)> {
+        lock(&self.clients).iter().map(|(id, client)| (*id, client.level())).collect()
+    }
+
+    /// Returns when the levels have changed since the last time.
+    pub async fn levels_changed(&self) {
+        self.core.level_changed.notified().await;
+    }
+
     /// The client of an installation: always the same one, with its token and its limiter.
     pub fn installation(&self, id: u64) -> Client {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = lock(&self.clients);
         clients.entry(id).or_insert_with(|| Client::new(self.core.clone(), id)).clone()
     }
 
@@ -169,19 +201,27 @@ impl App {
         let permissions: HashMap<&str, &str> = permissions.iter().copied().collect();
         let body = json!({ "repository_ids": [repository], "permissions": permissions });
         let minted = self.core.mint("mint a token for a runner host", installation, Some(&body)).await?;
-        Ok(ScopedToken { token: minted.token, expires_at: minted.expires_at })
+        let ends = minted.life.saturating_sub(clock::since(minted.minted_at));
+        Ok(ScopedToken { token: minted.token, expires_at: after(clock::now(), ends) })
     }
 
     /// Ends a token now. A token that has ended already counts as success.
     pub async fn revoke(&self, token: &SecretString) -> Result<()> {
         let op = "revoke a token";
-        let request = Request { op, method: &Method::DELETE, path: "/installation/token", body: None };
+        let request =
+            Request { op, method: &Method::DELETE, path: "/installation/token", body: None, known: None };
         // Revoking twice does no harm, so it is repeated like a read.
         retry(self.core.request_deadline * 2, || async {
             self.core.revoked.fetch_add(1, Ordering::Relaxed);
             metrics::counter!(TOKENS, "call" => "revoke").increment(1);
-            let answer = self.core.transport.send(request, token).await?;
-            if answer.status == StatusCode::UNAUTHORIZED { Ok(()) } else { answer.check(op) }
+            self.core.circuit.enter(op)?;
+            let outcome = self.core.transport.send(request, token).await;
+            self.core.circuit.told(&outcome);
+            let answer = outcome?;
+            if answer.status != StatusCode::UNAUTHORIZED {
+                answer.check(op)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -262,9 +302,19 @@ impl App {
 }
 
 impl Core {
-    /// The time as GitHub sees it.
-    pub(super) fn now(&self) -> Timestamp {
-        self.signer.now()
+    /// The circuit of an installation: its calls, and the tokens for them.
+    pub(super) fn circuit(&self, installation: u64) -> Arc<Circuit> {
+        lock(&self.circuits).entry(installation).or_default().clone()
+    }
+
+    /// What the last life knew of an installation's limits.
+    pub(super) fn kept_level(&self, installation: u64) -> Option<Level> {
+        lock(&self.kept_levels).remove(&installation)
+    }
+
+    /// A limiter knows more than before.
+    pub(super) fn level_changed(&self) {
+        self.level_changed.notify_one();
     }
 
     pub(super) async fn info(&self) -> Result<&AppInfo> {
@@ -285,34 +335,86 @@ impl Core {
             expires_at: Timestamp,
         }
         let path = format!("/app/installations/{installation}/access_tokens");
-        let request = Request { op, method: &Method::POST, path: &path, body };
+        let request = Request { op, method: &Method::POST, path: &path, body, known: None };
+        let circuit = self.circuit(installation);
         let answer = retry(self.request_deadline * 2, || async {
-            self.minted.fetch_add(1, Ordering::Relaxed);
-            metrics::counter!(TOKENS, "call" => "mint").increment(1);
-            let answer = self.send_as_app(request).await?;
+            let answer = self.send_as_app(request, &circuit, || {
+                self.minted.fetch_add(1, Ordering::Relaxed);
+                metrics::counter!(TOKENS, "call" => "mint").increment(1);
+            });
+            let answer = answer.await?;
             answer.check(op)?;
             Ok(answer)
         })
         .await?;
+        let minted_at = clock::instant();
         let raw: Raw = answer.read(op)?;
-        Ok(Minted { token: raw.token, minted_at: self.now(), expires_at: raw.expires_at })
+        // By GitHub's clock at both ends: ours may be wrong.
+        let dated = answer.header("date").and_then(http_date).unwrap_or_else(|| self.signer.now());
+        let life = Duration::try_from(raw.expires_at.duration_since(dated)).unwrap_or(Duration::ZERO);
+        Ok(Minted { token: raw.token, minted_at, life })
     }
 
     async fn read_as_app(&self, op: &'static str, path: &str) -> Result<Answer> {
-        let request = Request { op, method: &Method::GET, path, body: None };
+        let request = Request { op, method: &Method::GET, path, body: None, known: None };
         retry(self.request_deadline * 2, || async {
-            let answer = self.send_as_app(request).await?;
+            let answer = self.send_as_app(request, &self.circuit, || ()).await?;
             answer.check(op)?;
             Ok(answer)
         })
         .await
     }
 
-    /// Sends with a fresh JWT; once more if GitHub refuses it and its clock differs from ours.
-    async fn send_as_app(&self, request: Request<'_>) -> Result<Answer> {
-        let answer = self.transport.send(request, &self.signer.token()?).await?;
-        let differs = answer.status == StatusCode::UNAUTHORIZED
-            && answer.header("date").is_some_and(|date| self.signer.adjust(date));
-        if differs { self.transport.send(request, &self.signer.token()?).await } else { Ok(answer) }
+    /// Sends with a fresh JWT; once more if GitHub refuses it and its clock differs from ours. `sending` is told of
+    /// each request.
+    async fn send_as_app(
+        &self,
+        request: Request<'_>,
+        circuit: &Circuit,
+        sending: impl Fn(),
+    ) -> Result<Answer> {
+        let answer = self.send_once_as_app(request, circuit, &sending).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let differs = answer.header("date").is_some_and(|date| self.signer.adjust(date));
+        let answer = if differs { self.send_once_as_app(request, circuit, &sending).await? } else { answer };
+        match (answer.check(request.op), self.signer.off()) {
+            // Whoever reads this should not have to look for the key first.
+            (Err(Error::Unauthorized { op, message }), Some(off)) => {
+                Err(Error::Unauthorized { op, message: format!("{message}; {off}") })
+            }
+            _ => Ok(answer),
+        }
     }
+
+    async fn send_once_as_app(
+        &self,
+        request: Request<'_>,
+        circuit: &Circuit,
+        sending: &impl Fn(),
+    ) -> Result<Answer> {
+        let op = request.op;
+        let left = lock(&self.quiet).left(clock::instant());
+        if !left.is_zero() {
+            return Err(Error::RateLimited { op, retry_at: after(clock::now(), left) });
+        }
+        circuit.enter(op)?;
+        sending();
+        let outcome = self.transport.send(request, &self.signer.token()?).await;
+        circuit.told(&outcome);
+        let answer = outcome?;
+        let mut quiet = lock(&self.quiet);
+        if let Some(limit) = answer.limit() {
+            let left = quiet.close(limit, clock::instant());
+            return Err(Error::RateLimited { op, retry_at: after(clock::now(), left) });
+        }
+        quiet.answered();
+        Ok(answer)
+    }
+}
+
+/// A poisoned lock only means that a panic happened elsewhere; what these hold is whole after every statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

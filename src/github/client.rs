@@ -1,11 +1,15 @@
 //! Calls with an installation's token: counted, paced, refreshed once; reads repeated, writes never.
 
 use super::app::Core;
+use super::circuit::Circuit;
 use super::error::{Error, Result};
+use super::etags::Etags;
+use super::level::Level;
 use super::limiter::{Cost, Limiter};
 use super::pages;
+use super::retry::{Again, Tries};
 use super::token::{Minted, TokenCache};
-use super::transport::{Answer, Request, escape};
+use super::transport::{Answer, Limit, Request, escape};
 use crate::clock;
 use crate::domain::Repo;
 use http::{Method, StatusCode};
@@ -15,10 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Repetitions of a read, after the first try.
-const RETRIES: u32 = 3;
-/// The wait before the first repetition, on average; doubled each time.
-const BACKOFF: Duration = Duration::from_millis(250);
+/// The wait before a "not found" is asked again that may be a lagging replica's.
+const DOUBTED: Duration = Duration::from_secs(1);
 
 /// Counts the calls with an installation token that one run (or one delivery) has caused, repetitions
 /// included. Clones count together.
@@ -47,12 +49,46 @@ struct Shared {
     installation: u64,
     tokens: TokenCache,
     limiter: Limiter,
+    circuit: Arc<Circuit>,
+    etags: Etags,
+}
+
+/// A GET.
+#[derive(Clone, Copy)]
+pub(super) struct Read {
+    pub(super) op: &'static str,
+    /// Whether it is asked for again and again: then GitHub may say that nothing changed.
+    pub(super) kept: bool,
+    /// How often a "not found" or "forbidden" is asked again while the token is so young that some of GitHub's
+    /// replicas may not know it.
+    pub(super) doubts: u32,
+}
+
+impl Read {
+    /// One that is asked for again and again.
+    pub(super) fn kept(op: &'static str) -> Self {
+        Self { op, kept: true, doubts: 1 }
+    }
+
+    /// One whose answer is new each time.
+    pub(super) fn new(op: &'static str) -> Self {
+        Self { kept: false, ..Self::kept(op) }
+    }
+}
+
+/// An answer, and the token that it was asked with.
+struct Sent {
+    answer: Answer,
+    generation: u64,
+    /// Whether a refusal may only mean that GitHub does not know the token everywhere yet.
+    young: bool,
 }
 
 /// One repository through its installation. All paths begin at `/repos/{owner}/{name}`.
 ///
 /// Every method may fail with any [`Error`] that fits; writes are sent once (twice only after a 401, which
-/// means not done), reads up to four times within twice the request deadline.
+/// means not done), reads up to four times within twice the request deadline. While GitHub gives no clear answers,
+/// next to nothing is sent at all ([`Error::Unavailable`]).
 #[derive(Clone)]
 pub struct RepoClient {
     pub(super) client: Client,
@@ -62,8 +98,15 @@ pub struct RepoClient {
 
 impl Client {
     pub(super) fn new(core: Arc<Core>, installation: u64) -> Self {
-        let limiter = Limiter::new(core.pace);
-        Self { shared: Arc::new(Shared { core, installation, tokens: TokenCache::default(), limiter }) }
+        let limiter = Limiter::new(core.pace, core.kept_level(installation).as_ref());
+        let circuit = core.circuit(installation);
+        let (tokens, etags) = (TokenCache::default(), Etags::default());
+        Self { shared: Arc::new(Shared { core, installation, tokens, limiter, circuit, etags }) }
+    }
+
+    /// How much of GitHub's limits is used up.
+    pub(super) fn level(&self) -> Level {
+        self.shared.limiter.level()
     }
 
     /// The installation's number.
@@ -90,7 +133,7 @@ impl Client {
             login: String,
         }
         let op = "read a repository by its id";
-        let raw: Raw = self.read(op, &format!("/repositories/{id}"), calls).await?.read(op)?;
+        let raw: Raw = self.read(Read::new(op), &format!("/repositories/{id}"), calls).await?.read(op)?;
         Ok(Repo {
             id: raw.id,
             owner: raw.owner.login,
@@ -107,41 +150,106 @@ impl Client {
     async fn token(&self, refused: Option<u64>) -> Result<(Minted, u64)> {
         let core = &self.shared.core;
         let mint = || core.mint("get a token of the installation", self.shared.installation, None);
-        self.shared.tokens.get(core.now(), refused, mint).await.map_err(Error::before_sending)
+        let token = self.shared.tokens.get(clock::instant(), refused, mint).await;
+        token.map_err(Error::before_sending)
     }
 
-    /// Sends in turn. A 401 means that nothing was done: the token is replaced and the call sent once more.
-    async fn call(&self, request: Request<'_>, cost: Cost, calls: &CallCounter) -> Result<Answer> {
-        let Shared { core, limiter, .. } = &*self.shared;
-        let (mut token, generation) = self.token(None).await?;
-        let mut refreshed = false;
-        loop {
-            let permit = limiter.turn(cost).await;
-            let permit = permit.map_err(|retry_at| Error::RateLimited { op: request.op, retry_at })?;
-            calls.add();
-            let answer = core.transport.send(request, &token.token).await?;
-            if let Some(until) = answer.exhausted_until().or_else(|| answer.limited_until()) {
-                limiter.close_until(until);
+    /// Sends once, in turn. `refused` is the token that GitHub just answered with 401.
+    async fn send(
+        &self,
+        request: Request<'_>,
+        cost: Cost,
+        calls: &CallCounter,
+        refused: Option<u64>,
+    ) -> Result<Sent> {
+        let Shared { core, limiter, circuit, .. } = &*self.shared;
+        let op = request.op;
+        // Nobody stands in a queue before a closed door.
+        circuit.check(op)?;
+        let (token, generation) = self.token(refused).await?;
+        let permit = limiter.turn(cost).await.map_err(|retry_at| Error::RateLimited { op, retry_at })?;
+        circuit.enter(op)?;
+        calls.add();
+        let outcome = core.transport.send(request, &token.token).await;
+        circuit.told(&outcome);
+        if cost != Cost::Read {
+            core.level_changed();
+        }
+        let answer = outcome?;
+        drop(permit);
+        if let Some(limit) = answer.limit() {
+            let retry_at = limiter.close(limit);
+            core.level_changed();
+            return Err(Error::RateLimited { op, retry_at });
+        }
+        limiter.answered();
+        if let Some(wait) = answer.exhausted() {
+            // This one was the last of the hour.
+            limiter.close(Limit::For(wait));
+            core.level_changed();
+        }
+        Ok(Sent { answer, generation, young: token.is_young(clock::instant()) })
+    }
+
+    /// A write, sent once: twice only after a 401, which means that nothing was done.
+    async fn change(&self, request: Request<'_>, cost: Cost, calls: &CallCounter) -> Result<Answer> {
+        let mut sent = self.send(request, cost, calls, None).await?;
+        if sent.answer.status == StatusCode::UNAUTHORIZED {
+            sent = self.send(request, cost, calls, Some(sent.generation)).await?;
+        }
+        match sent.answer.check(request.op) {
+            Ok(()) => Ok(sent.answer),
+            // Not done, and perhaps only because a replica does not know the token yet: whoever wants it sends it
+            // again later.
+            Err(error @ (Error::NotFound { .. } | Error::Forbidden { .. })) if sent.young => {
+                Err(Error::NotSent { op: request.op, why: format!("{error}, with a token just minted") })
             }
-            drop(permit);
-            if answer.status != StatusCode::UNAUTHORIZED || refreshed {
-                return Ok(answer);
-            }
-            refreshed = true;
-            token = self.token(Some(generation)).await?.0;
+            Err(error) => Err(error),
         }
     }
 
     /// A GET, repeated; its answer is a success.
-    async fn read(&self, op: &'static str, path: &str, calls: &CallCounter) -> Result<Answer> {
-        let request = Request { op, method: &Method::GET, path, body: None };
-        retry(self.core().request_deadline * 2, || async {
-            let answer = self.call(request, Cost::Read, calls).await?;
-            answer.check(op)?;
-            Ok(answer)
-        })
-        .await
+    async fn read(&self, read: Read, path: &str, calls: &CallCounter) -> Result<Answer> {
+        let Read { op, kept, doubts } = read;
+        let seen = if kept { self.shared.etags.get(path) } else { None };
+        let known = seen.as_ref().map(|seen| seen.tag.as_str());
+        let request = Request { op, method: &Method::GET, path, body: None, known };
+        let (mut refused, mut refreshed, mut doubted) = (None, false, 0);
+        let mut tries = Tries::within(self.core().request_deadline * 2);
+        loop {
+            let sent = match self.send(request, Cost::Read, calls, refused.take()).await {
+                Ok(sent) => sent,
+                Err(error) => {
+                    tries.another(error.into()).await?;
+                    continue;
+                }
+            };
+            if let (StatusCode::NOT_MODIFIED, Some(seen)) = (sent.answer.status, &seen) {
+                return Ok(seen.answer());
+            }
+            let Err(error) = sent.answer.check(op) else {
+                if kept {
+                    self.shared.etags.keep(path, &sent.answer);
+                }
+                return Ok(sent.answer);
+            };
+            let failed = if matches!(error, Error::Unauthorized { .. }) && !refreshed {
+                (refused, refreshed) = (Some(sent.generation), true);
+                Again::Soon(error)
+            } else if sent.young && hidden(&error) && doubted < doubts {
+                doubted += 1;
+                Again::After(error, DOUBTED)
+            } else {
+                error.into()
+            };
+            tries.another(failed).await?;
+        }
     }
+}
+
+/// What GitHub answers about things that a token may not see.
+fn hidden(error: &Error) -> bool {
+    matches!(error, Error::NotFound { .. } | Error::Forbidden { .. } | Error::Unauthorized { .. })
 }
 
 impl RepoClient {
@@ -160,13 +268,14 @@ impl RepoClient {
     }
 
     /// GET below the repository.
-    pub(super) async fn get(&self, op: &'static str, rest: &str) -> Result<Answer> {
-        self.client.read(op, &self.path(rest), &self.calls).await
+    pub(super) async fn get(&self, read: Read, rest: &str) -> Result<Answer> {
+        self.client.read(read, &self.path(rest), &self.calls).await
     }
 
     /// A whole list below the repository; `rest` already asks for `per_page=100`.
     pub(super) async fn list<T: DeserializeOwned>(&self, op: &'static str, rest: &str) -> Result<Vec<T>> {
-        let fetch = |path: String| async move { self.client.read(op, &path, &self.calls).await };
+        let read = Read::kept(op);
+        let fetch = |path: String| async move { self.client.read(read, &path, &self.calls).await };
         pages::all(op, self.path(rest), fetch, |_| true).await
     }
 
@@ -179,9 +288,8 @@ impl RepoClient {
         body: &Value,
     ) -> Result<T> {
         let path = self.path(rest);
-        let request = Request { op, method, path: &path, body: Some(body) };
-        let answer = self.client.call(request, cost, &self.calls).await?;
-        answer.check(op)?;
+        let request = Request { op, method, path: &path, body: Some(body), known: None };
+        let answer = self.client.change(request, cost, &self.calls).await?;
         answer.read(op).map_err(|error| Error::Unknown { op, why: error.to_string() })
     }
 
@@ -203,37 +311,5 @@ impl RepoClient {
         body: &Value,
     ) -> Result<T> {
         self.write(op, (&Method::PATCH, Cost::Write), rest, body).await
-    }
-}
-
-/// Repeats what does no harm when it is done twice, with jittered waits, until it succeeds, fails for good,
-/// was tried [`RETRIES`] times more, or `deadline` would pass.
-pub(super) async fn retry<T, W: Future<Output = Result<T>>>(
-    deadline: Duration,
-    mut work: impl FnMut() -> W,
-) -> Result<T> {
-    let start = clock::instant();
-    let mut tries = 0;
-    loop {
-        let error = match work().await {
-            Ok(done) => return Ok(done),
-            Err(error) => error,
-        };
-        let mut wait = BACKOFF.mul_f64((0.5 + clock::jitter()) * f64::from(1 << tries));
-        match &error {
-            Error::RateLimited { retry_at, .. } => {
-                let left = Duration::try_from(retry_at.duration_since(clock::now()));
-                wait = wait.max(left.unwrap_or(Duration::ZERO));
-            }
-            // For some seconds after minting, replicas may not know a token yet.
-            Error::Unknown { .. } | Error::NotSent { .. } | Error::Unauthorized { .. } => {}
-            _ => return Err(error),
-        }
-        if tries == RETRIES || clock::instant().duration_since(start) + wait >= deadline {
-            return Err(error);
-        }
-        tries += 1;
-        tracing::debug!(error = %error, ?wait, "trying again");
-        clock::sleep(wait).await;
     }
 }

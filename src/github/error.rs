@@ -33,6 +33,14 @@ pub enum Error {
         /// Not before this time.
         retry_at: Timestamp,
     },
+    /// GitHub gave no clear answers for a while and is left alone. Nothing was sent; come back at `retry_at`.
+    #[error("could not {op}: GitHub gives no clear answers; it is asked again at {retry_at}")]
+    Unavailable {
+        /// The operation.
+        op: &'static str,
+        /// Not before this time.
+        retry_at: Timestamp,
+    },
     /// The App lacks the permission (or is suspended). Final until a person changes it.
     #[error("could not {op}: GitHub refuses it ({message})")]
     Forbidden {
@@ -101,6 +109,7 @@ impl Error {
             Self::Unknown { op, .. }
             | Self::NotSent { op, .. }
             | Self::RateLimited { op, .. }
+            | Self::Unavailable { op, .. }
             | Self::Forbidden { op, .. }
             | Self::NotFound { op }
             | Self::Gone { op }
@@ -115,7 +124,15 @@ impl Error {
     /// Whether the same call may succeed later without anyone changing anything. After an unknown outcome of
     /// a write this means: look first.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unknown { .. } | Self::NotSent { .. } | Self::RateLimited { .. })
+        matches!(self, Self::Unknown { .. } | Self::NotSent { .. }) || self.retry_at().is_some()
+    }
+
+    /// Before which time the call would not even be sent, if that is why it failed.
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::RateLimited { retry_at, .. } | Self::Unavailable { retry_at, .. } => Some(*retry_at),
+            _ => None,
+        }
     }
 
     /// The same failure, seen from a call that needed it as a preparation and was itself not sent: an unknown

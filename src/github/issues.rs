@@ -1,6 +1,6 @@
 //! Issues, comments, labels, links between issues, and reactions.
 
-use super::client::RepoClient;
+use super::client::{Read, RepoClient};
 use super::error::Result;
 use super::limiter::Cost;
 use super::transport::escape;
@@ -50,7 +50,7 @@ impl RepoClient {
     pub async fn issue(&self, number: u64) -> Result<Issue> {
         let op = "read an issue";
         let me = self.client.core().info().await?;
-        let raw: RawIssue = self.get(op, &format!("/issues/{number}")).await?.read(op)?;
+        let raw: RawIssue = self.get(Read::kept(op), &format!("/issues/{number}")).await?.read(op)?;
         Ok(raw.translate(me))
     }
 

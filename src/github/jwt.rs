@@ -1,5 +1,6 @@
 //! The App's own credential: a JSON Web Token signed with its private key.
 
+use super::transport::http_date;
 use super::{Error, Result};
 use crate::clock;
 use jiff::{SignedDuration, Timestamp};
@@ -64,24 +65,22 @@ impl Signer {
         if (skew - known).abs() < TOLERATED_SKEW {
             return false;
         }
-        tracing::warn!(seconds = skew, "the clock of this machine differs from GitHub's; correcting for it");
         self.skew.store(skew, Ordering::Relaxed);
+        let off = self.off().unwrap_or_else(|| "this machine's clock agrees with GitHub's again".to_owned());
+        tracing::warn!(seconds = skew, "{off}; correcting for it");
         true
     }
-}
 
-/// Reads `Tue, 24 Nov 2026 23:13:29 GMT`.
-fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::http_date;
-
-    #[test]
-    fn the_date_header_is_read() {
-        assert_eq!(http_date("Thu, 01 Jan 1970 00:01:00 GMT").map(|t| t.as_second()), Some(60));
-        assert_eq!(http_date("yesterday"), None);
+    /// In words, how wrong this machine's clock is, when that is worth telling.
+    pub(super) fn off(&self) -> Option<String> {
+        let skew = self.skew.load(Ordering::Relaxed);
+        let (minutes, rest) = (skew.abs() / 60, skew.abs() % 60);
+        let way = if skew > 0 { "behind" } else { "ahead of" };
+        match minutes {
+            0 if rest < TOLERATED_SKEW => None,
+            0 => Some(format!("this machine's clock is {rest} seconds {way} GitHub's")),
+            1 => Some(format!("this machine's clock is 1 minute {way} GitHub's")),
+            _ => Some(format!("this machine's clock is {minutes} minutes {way} GitHub's")),
+        }
     }
 }

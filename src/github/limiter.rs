@@ -1,5 +1,7 @@
 //! One limiter per installation: what we send, and what GitHub has forbidden for now.
 
+use super::level::{Level, Quiet};
+use super::transport::Limit;
 use crate::clock;
 use jiff::Timestamp;
 use std::collections::VecDeque;
@@ -66,7 +68,8 @@ pub(super) enum Cost {
 }
 
 /// The limiter: a token bucket for writes, sliding windows for creates, and the time until which GitHub wants
-/// nothing at all. Starts half full, because a process that crashes in a loop must not get a burst each time.
+/// nothing at all. Starts half full, or with less if the last life left less: a process that crashes in a loop
+/// must not get a burst each time.
 pub(super) struct Limiter {
     pace: Pace,
     slots: Arc<Semaphore>,
@@ -79,16 +82,30 @@ struct State {
     filled_at: Instant,
     /// When each create of the last hour goes or went out, in order.
     creates: VecDeque<Instant>,
-    closed_until: Option<Timestamp>,
+    quiet: Quiet,
 }
 
 impl Limiter {
-    pub(super) fn new(pace: Pace) -> Self {
-        let state = State {
+    /// Goes on at the level that the last life left, if one is known.
+    pub(super) fn new(pace: Pace, left: Option<&Level>) -> Self {
+        let now = clock::instant();
+        let full = State {
             tokens: f64::from(pace.write_burst) / 2.0,
-            filled_at: clock::instant(),
+            filled_at: now,
             creates: VecDeque::new(),
-            closed_until: None,
+            quiet: Quiet::default(),
+        };
+        let state = match left {
+            None => full,
+            Some(level) => {
+                let away = level.away(clock::now()).as_secs_f64();
+                State {
+                    tokens: full.tokens.min(level.tokens + away * pace.writes_per_second),
+                    creates: level.creates(now, clock::now()),
+                    quiet: level.quiet(now, clock::now()),
+                    ..full
+                }
+            }
         };
         Self { pace, slots: Arc::new(Semaphore::new(pace.in_flight.max(1))), state: Mutex::new(state) }
     }
@@ -96,7 +113,8 @@ impl Limiter {
     /// Waits for a turn. `Err` is the time to come back when the wait would be too long; nothing is sent
     /// then. The permit is held until the answer is read.
     pub(super) async fn turn(&self, cost: Cost) -> Result<OwnedSemaphorePermit, Timestamp> {
-        let wait = self.state().promise(cost, &self.pace, clock::instant(), clock::now())?;
+        let promised = self.state().promise(cost, &self.pace, clock::instant());
+        let wait = promised.map_err(|wait| after(clock::now(), wait))?;
         if !wait.is_zero() {
             clock::sleep(wait).await;
         }
@@ -104,7 +122,7 @@ impl Limiter {
         let Some(Ok(permit)) = slot else { return Err(after(clock::now(), self.pace.max_wait)) };
         // GitHub may have closed the door while we stood in the queue.
         loop {
-            let left = self.state().closed_for(clock::now());
+            let left = self.state().quiet.left(clock::instant());
             if left.is_zero() {
                 return Ok(permit);
             }
@@ -115,10 +133,23 @@ impl Limiter {
         }
     }
 
-    /// GitHub wants nothing before `until`. Times only move forward, so a late answer shortens nothing.
-    pub(super) fn close_until(&self, until: Timestamp) {
-        let mut state = self.state();
-        state.closed_until = state.closed_until.max(Some(until));
+    /// GitHub wants nothing for some time; returns when it is over.
+    pub(super) fn close(&self, limit: Limit) -> Timestamp {
+        let left = self.state().quiet.close(limit, clock::instant());
+        after(clock::now(), left)
+    }
+
+    /// GitHub answered without a limit.
+    pub(super) fn answered(&self) {
+        self.state().quiet.answered();
+    }
+
+    /// What the next life should know.
+    pub(super) fn level(&self) -> Level {
+        let state = self.state();
+        let (now, wall) = (clock::instant(), clock::now());
+        let tokens = state.tokens_at(&self.pace, now);
+        Level::of(tokens, &state.creates, &state.quiet, now, wall)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -127,18 +158,16 @@ impl Limiter {
 }
 
 impl State {
-    /// Books one request and says how long it must wait, or when to come back without booking it.
-    fn promise(
-        &mut self,
-        cost: Cost,
-        pace: &Pace,
-        now: Instant,
-        wall: Timestamp,
-    ) -> Result<Duration, Timestamp> {
-        let mut wait = self.closed_for(wall);
+    fn tokens_at(&self, pace: &Pace, now: Instant) -> f64 {
+        let gained = now.saturating_duration_since(self.filled_at).as_secs_f64() * pace.writes_per_second;
+        (self.tokens + gained).min(f64::from(pace.write_burst))
+    }
+
+    /// Books one request and says how long it must wait, or how long it would have to without booking it.
+    fn promise(&mut self, cost: Cost, pace: &Pace, now: Instant) -> Result<Duration, Duration> {
+        let mut wait = self.quiet.left(now);
         if cost != Cost::Read {
-            let gained = now.saturating_duration_since(self.filled_at).as_secs_f64() * pace.writes_per_second;
-            self.tokens = (self.tokens + gained).min(f64::from(pace.write_burst));
+            self.tokens = self.tokens_at(pace, now);
             self.filled_at = now;
             let missing = 1.0 - self.tokens;
             if missing > 0.0 {
@@ -150,7 +179,7 @@ impl State {
             wait = wait.max(self.create_wait(pace, now));
         }
         if wait > pace.max_wait {
-            return Err(after(wall, wait));
+            return Err(wait);
         }
         if cost != Cost::Read {
             self.tokens -= 1.0;
@@ -161,17 +190,10 @@ impl State {
         Ok(wait)
     }
 
-    /// How long GitHub still wants nothing.
-    fn closed_for(&self, wall: Timestamp) -> Duration {
-        let left = self.closed_until.map(|until| until.duration_since(wall));
-        left.and_then(|left| Duration::try_from(left).ok()).unwrap_or(Duration::ZERO)
-    }
-
     /// How long until neither window holds too many creates.
     fn create_wait(&mut self, pace: &Pace, now: Instant) -> Duration {
         const MINUTE: Duration = Duration::from_secs(60);
-        const HOUR: Duration = Duration::from_secs(3600);
-        while self.creates.front().is_some_and(|t| now.saturating_duration_since(*t) >= HOUR) {
+        while self.creates.front().is_some_and(|t| now.saturating_duration_since(*t) >= super::level::HOUR) {
             self.creates.pop_front();
         }
         let until_free = |limit: usize, window: Duration| {
@@ -180,7 +202,7 @@ impl State {
             nth.and_then(|i| self.creates.get(i))
                 .map_or(Duration::ZERO, |t| (*t + window).saturating_duration_since(now))
         };
-        until_free(pace.creates_per_minute, MINUTE).max(until_free(pace.creates_per_hour, HOUR))
+        until_free(pace.creates_per_minute, MINUTE).max(until_free(pace.creates_per_hour, super::level::HOUR))
     }
 }
 
@@ -194,7 +216,7 @@ mod tests {
     use super::*;
 
     fn state(tokens: f64, now: Instant) -> State {
-        State { tokens, filled_at: now, creates: VecDeque::new(), closed_until: None }
+        State { tokens, filled_at: now, creates: VecDeque::new(), quiet: Quiet::default() }
     }
 
     fn second(n: u64) -> Duration {
@@ -203,10 +225,10 @@ mod tests {
 
     #[test]
     fn a_burst_then_one_a_second() {
-        let (start, wall) = (clock::instant(), clock::now());
+        let start = clock::instant();
         let pace = Pace::default();
         let mut state = state(3.0, start);
-        let mut next = |at| state.promise(Cost::Write, &pace, start + at, wall).unwrap();
+        let mut next = |at| state.promise(Cost::Write, &pace, start + at).unwrap();
         assert_eq!([next(second(0)), next(second(0)), next(second(0))], [Duration::ZERO; 3]);
         assert_eq!(next(second(0)), second(1));
         assert_eq!(next(second(0)), second(2));
@@ -216,23 +238,23 @@ mod tests {
 
     #[test]
     fn reads_cost_nothing_and_a_wait_that_is_too_long_books_nothing() {
-        let (start, wall) = (clock::instant(), clock::now());
+        let start = clock::instant();
         let pace = Pace { max_wait: second(1), ..Pace::default() };
         let mut state = state(0.0, start);
-        assert_eq!(state.promise(Cost::Read, &pace, start, wall), Ok(Duration::ZERO));
-        assert_eq!(state.promise(Cost::Write, &pace, start, wall), Ok(second(1)));
+        assert_eq!(state.promise(Cost::Read, &pace, start), Ok(Duration::ZERO));
+        assert_eq!(state.promise(Cost::Write, &pace, start), Ok(second(1)));
         for _ in 0..3 {
-            assert_eq!(state.promise(Cost::Write, &pace, start, wall), Err(after(wall, second(2))));
+            assert_eq!(state.promise(Cost::Write, &pace, start), Err(second(2)));
         }
     }
 
     #[test]
     fn no_minute_holds_more_creates_than_allowed_whatever_the_bucket_holds() {
-        let (start, wall) = (clock::instant(), clock::now());
+        let start = clock::instant();
         let pace = Pace { write_burst: 1000, max_wait: second(7200), ..Pace::default() };
         let mut state = state(1000.0, start);
         let out: Vec<Duration> =
-            (0..500).map(|_| state.promise(Cost::Create, &pace, start, wall).unwrap()).collect();
+            (0..500).map(|_| state.promise(Cost::Create, &pace, start).unwrap()).collect();
         for window in out.windows(61) {
             assert!(window[60] - window[0] >= second(60));
         }
@@ -240,21 +262,45 @@ mod tests {
             assert!(window[400] - window[0] >= second(3600));
         }
         assert_eq!(out[59], Duration::ZERO);
-        assert_eq!(
-            state.promise(Cost::Write, &pace, start, wall),
-            Ok(Duration::ZERO),
-            "edits are no creates"
-        );
+        assert_eq!(state.promise(Cost::Write, &pace, start), Ok(Duration::ZERO), "edits are no creates");
     }
 
     #[test]
     fn nothing_goes_out_while_github_is_closed() {
-        let (start, wall) = (clock::instant(), clock::now());
+        let start = clock::instant();
         let pace = Pace::default();
         let mut state = state(30.0, start);
-        state.closed_until = Some(after(wall, second(90)));
-        assert_eq!(state.promise(Cost::Read, &pace, start, wall), Err(after(wall, second(90))));
-        assert_eq!(state.promise(Cost::Read, &pace, start, after(wall, second(80))), Ok(second(10)));
-        assert_eq!(state.promise(Cost::Read, &pace, start, after(wall, second(90))), Ok(Duration::ZERO));
+        state.quiet.close(Limit::For(second(90)), start);
+        assert_eq!(state.promise(Cost::Read, &pace, start), Err(second(90)));
+        assert_eq!(state.promise(Cost::Read, &pace, start + second(80)), Ok(second(10)));
+        assert_eq!(state.promise(Cost::Read, &pace, start + second(90)), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_next_life_goes_on_where_the_last_one_was_cut_off() {
+        let time = clock::Virtual::starting_at(clock::now());
+        let _entered = time.enter();
+        let pace = Pace { max_wait: second(7200), ..Pace::default() };
+        let fresh = Limiter::new(pace, None);
+        assert_eq!(fresh.state().tokens, 15.0, "half full");
+        for _ in 0..70 {
+            fresh.state().promise(Cost::Create, &pace, clock::instant()).unwrap();
+        }
+        fresh.close(Limit::Unsaid);
+        let text = serde_json::to_string(&fresh.level()).unwrap();
+        let level: Level = serde_json::from_str(&text).unwrap();
+        // Killed and started again ten seconds later.
+        time.skip(second(10));
+        let next = Limiter::new(pace, Some(&level));
+        assert_eq!(next.state().tokens, 15.0 - 70.0 + 10.0);
+        assert_eq!(next.state().quiet.left(clock::instant()), second(50));
+        let wait = next.state().promise(Cost::Create, &pace, clock::instant()).unwrap();
+        assert_eq!(wait, second(50), "when those of the first minute have left their window");
+        time.skip(second(50));
+        assert_eq!(next.close(Limit::Unsaid), after(clock::now(), second(120)), "longer the second time");
+        // However long it was away, it starts half full.
+        time.skip(second(100_000));
+        assert_eq!(Limiter::new(pace, Some(&level)).state().tokens, 15.0);
+        assert!(Limiter::new(pace, Some(&level)).state().creates.is_empty());
     }
 }

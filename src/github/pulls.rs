@@ -1,6 +1,6 @@
 //! Pull requests.
 
-use super::client::RepoClient;
+use super::client::{Read, RepoClient};
 use super::error::{Error, Result};
 use super::transport::escape;
 use super::types::{IssueState, Pull, RawPull};
@@ -73,7 +73,7 @@ impl RepoClient {
     pub async fn pull(&self, number: u64) -> Result<Pull> {
         let op = "read a pull request";
         let me = self.client.core().info().await?;
-        let raw: RawPull = self.get(op, &format!("/pulls/{number}")).await?.read(op)?;
+        let raw: RawPull = self.get(Read::kept(op), &format!("/pulls/{number}")).await?.read(op)?;
         Ok(raw.translate(me))
     }
 

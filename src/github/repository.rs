@@ -1,23 +1,21 @@
 //! The repository itself: who may write, files, branches, and what a branch changes.
 
-use super::client::RepoClient;
+use super::client::{Read, RepoClient};
 use super::error::{Error, Result};
 use super::transport::{escape, escape_path};
 use super::types::{BranchHead, Compare, Permission, sha};
-use crate::clock;
 use crate::domain::Sha;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use std::time::Duration;
 
 /// GitHub lists at most this many changed files.
 const MAX_FILES: usize = 300;
 /// Commits a page of a comparison.
 const COMMITS_A_PAGE: u64 = 100;
-/// After this time a "not found" about a person is asked again: right after a token was minted, some of
-/// GitHub's replicas do not know it yet and see nothing.
-const DOUBTED: Duration = Duration::from_secs(1);
+/// How often a "not found" about a person is asked again right after a token was minted: until GitHub's replicas
+/// surely know it.
+const PATIENCE: u32 = 3;
 
 impl RepoClient {
     /// What a person may do, all grants summed up. Asked anew each time.
@@ -28,12 +26,9 @@ impl RepoClient {
         }
         let op = "read a person's permission";
         let path = format!("/collaborators/{}/permission", escape(login));
-        let mut answer = self.get(op, &path).await;
-        if matches!(answer, Err(Error::NotFound { .. })) {
-            // To refuse a maintainer because of a lagging replica would be worse than a second question.
-            clock::sleep(DOUBTED).await;
-            answer = self.get(op, &path).await;
-        }
+        // To refuse a maintainer because of a lagging replica would be worse than further questions.
+        let read = Read { doubts: PATIENCE, ..Read::new(op) };
+        let answer = self.get(read, &path).await;
         match answer {
             Ok(answer) => answer.read::<Raw>(op).map(|raw| Permission::parse(&raw.permission)),
             Err(Error::NotFound { .. }) => Ok(Permission::None),
@@ -54,7 +49,7 @@ impl RepoClient {
         }
         let op = "read a file of the repository";
         let invalid = |what: &str| Err(Error::Invalid { op, messages: vec![format!("`{path}` {what}")] });
-        let raw = match self.get(op, &format!("/contents/{}", escape_path(path))).await {
+        let raw = match self.get(Read::kept(op), &format!("/contents/{}", escape_path(path))).await {
             // Of a directory GitHub sends a list.
             Ok(answer) if answer.body.trim_ascii_start().starts_with(b"[") => {
                 return invalid("is a directory");
@@ -85,7 +80,7 @@ impl RepoClient {
             sha: Sha,
         }
         let op = "read a branch";
-        match self.get(op, &format!("/git/ref/heads/{}", escape_path(branch))).await {
+        match self.get(Read::kept(op), &format!("/git/ref/heads/{}", escape_path(branch))).await {
             Ok(answer) => answer.read::<Raw>(op).map(|raw| BranchHead::At(raw.object.sha)),
             Err(Error::NotFound { .. }) => Ok(BranchHead::Missing),
             // GitHub's answer about any ref of a repository without commits.
@@ -121,12 +116,12 @@ impl RepoClient {
             let (base, head) = (escape_path(base), escape_path(head));
             format!("/compare/{base}...{head}?per_page={COMMITS_A_PAGE}&page={page}")
         };
-        let mut raw: Raw = self.get(op, &path(1)).await?.read(op)?;
+        let mut raw: Raw = self.get(Read::new(op), &path(1)).await?.read(op)?;
         let truncated = raw.files.len() >= MAX_FILES;
         let last = raw.total_commits.div_ceil(COMMITS_A_PAGE);
         if last > 1 {
             // Oldest first: the head is on the last page. The files are all on the first.
-            raw.commits = self.get(op, &path(last)).await?.read::<Raw>(op)?.commits;
+            raw.commits = self.get(Read::new(op), &path(last)).await?.read::<Raw>(op)?.commits;
         }
         // Without a commit of its own, head is the merge base (or base itself, when they are the same).
         let nothing = if raw.ahead_by == 0 { raw.merge_base_commit } else { raw.base_commit };

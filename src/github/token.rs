@@ -1,28 +1,35 @@
 //! An installation's token: minted once however many calls wait for it, and replaced in time.
 
 use super::{Error, Result};
-use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// A token is replaced when this much of its life is left, so that no call starts with one that ends soon.
 /// Of a token that lives shorter (a test, an odd server) the last half.
-const MARGIN: SignedDuration = SignedDuration::from_mins(5);
+const MARGIN: Duration = Duration::from_mins(5);
+/// For so long after minting, some of GitHub's replicas may not know a token and answer 401, 403 or 404.
+const SETTLES: Duration = Duration::from_secs(5);
 
-/// A token as it was minted.
+/// A token as it was minted. Its life is measured by the monotonic clock: GitHub says how long it lives by its
+/// own clock, and ours may be wrong or be set right meanwhile.
 #[derive(Clone)]
 pub(super) struct Minted {
     pub(super) token: SecretString,
-    pub(super) minted_at: Timestamp,
-    pub(super) expires_at: Timestamp,
+    pub(super) minted_at: Instant,
+    pub(super) life: Duration,
 }
 
 impl Minted {
-    fn fresh(&self, now: Timestamp) -> bool {
-        let life = self.expires_at.duration_since(self.minted_at);
-        let margin = MARGIN.min(life / 2);
-        self.expires_at.duration_since(now) > margin
+    fn fresh(&self, now: Instant) -> bool {
+        let margin = MARGIN.min(self.life / 2);
+        now.saturating_duration_since(self.minted_at) + margin < self.life
+    }
+
+    /// Whether a refusal may only mean that GitHub does not know the token everywhere yet.
+    pub(super) fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.minted_at) < SETTLES
     }
 }
 
@@ -45,12 +52,7 @@ struct Slot {
 impl TokenCache {
     /// A token that is good now, and its generation. `refused` is the generation that GitHub just answered
     /// with 401; if it is still the current one, it is replaced. `mint` has its own deadline.
-    pub(super) async fn get<F, M>(
-        &self,
-        now: Timestamp,
-        refused: Option<u64>,
-        mint: F,
-    ) -> Result<(Minted, u64)>
+    pub(super) async fn get<F, M>(&self, now: Instant, refused: Option<u64>, mint: F) -> Result<(Minted, u64)>
     where
         F: FnOnce() -> M,
         M: Future<Output = Result<Minted>>,
@@ -86,29 +88,27 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    fn lasting(seconds: i64) -> Minted {
-        let now = clock::now();
-        Minted {
-            token: SecretString::from("ghs_test"),
-            minted_at: now,
-            expires_at: now + SignedDuration::from_secs(seconds),
-        }
+    fn lasting(seconds: u64) -> Minted {
+        let life = Duration::from_secs(seconds);
+        Minted { token: SecretString::from("ghs_test"), minted_at: clock::instant(), life }
     }
 
     #[test]
     fn five_minutes_before_the_end_or_at_half_life() {
         let hour = lasting(3600);
-        assert!(hour.fresh(hour.minted_at + SignedDuration::from_secs(3299)));
-        assert!(!hour.fresh(hour.minted_at + SignedDuration::from_secs(3300)));
+        assert!(hour.fresh(hour.minted_at + Duration::from_secs(3299)));
+        assert!(!hour.fresh(hour.minted_at + Duration::from_secs(3300)));
         let short = lasting(30);
         assert!(short.fresh(short.minted_at));
-        assert!(!short.fresh(short.minted_at + SignedDuration::from_secs(15)));
+        assert!(!short.fresh(short.minted_at + Duration::from_secs(15)));
+        assert!(hour.is_young(hour.minted_at + Duration::from_secs(4)));
+        assert!(!hour.is_young(hour.minted_at + Duration::from_secs(5)));
     }
 
     #[tokio::test]
     async fn the_refusal_of_an_old_token_keeps_its_successor() {
         let cache = TokenCache::default();
-        let now = clock::now();
+        let now = clock::instant();
         let (_, first) = cache.get(now, None, || async { Ok(lasting(3600)) }).await.unwrap();
         let (_, second) = cache.get(now, Some(first), || async { Ok(lasting(3600)) }).await.unwrap();
         assert_ne!(first, second);

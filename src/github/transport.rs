@@ -1,6 +1,6 @@
 //! One request, one answer: `octocrab` as the carrier, with everything switched off that could send it twice.
 
-use super::{Error, Result, limiter::after};
+use super::{Error, Result};
 use crate::clock;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -17,8 +17,8 @@ use std::time::Duration;
 const REQUESTS: &str = "divisi_github_requests_total";
 /// Larger answers are refused: the largest that we ask for (300 changed files with patches) stays far below.
 const MAX_ANSWER: usize = 32 << 20;
-/// What to wait when GitHub limits without saying how long (its documentation: at least a minute).
-const UNSAID_LIMIT: Duration = Duration::from_secs(60);
+/// The longest wait that an answer can ask for.
+const LONGEST_WAIT: u64 = 86_400;
 
 /// The connection pool and the base address.
 pub(super) struct Transport {
@@ -33,6 +33,17 @@ pub(super) struct Request<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) body: Option<&'a Value>,
+    /// The `ETag` of what is known already: if it still holds, the answer is a 304.
+    pub(super) known: Option<&'a str>,
+}
+
+/// How much GitHub wants to be left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// For so long.
+    For(Duration),
+    /// It does not say; its documentation: at least a minute, then longer each time.
+    Unsaid,
 }
 
 /// What came back, whatever its status.
@@ -62,13 +73,16 @@ impl Transport {
 
     /// Sends once. `Err` is [`Error::NotSent`] when GitHub surely never saw it, else [`Error::Unknown`].
     pub(super) async fn send(&self, request: Request<'_>, bearer: &SecretString) -> Result<Answer> {
-        let Request { op, method, path, body } = request;
+        let Request { op, method, path, body, known } = request;
         let odd = |message: String| Error::Protocol { op, message };
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", bearer.expose_secret()))
             .map_err(|_| odd("the token is no header value".to_owned()))?;
         authorization.set_sensitive(true);
-        let builder =
+        let mut builder =
             http::Request::builder().method(method).uri(path).header(header::AUTHORIZATION, authorization);
+        if let Some(tag) = known {
+            builder = builder.header(header::IF_NONE_MATCH, tag);
+        }
         let request = self.crab.build_request(builder, body).map_err(|e| odd(e.to_string()))?;
         let exchange = async {
             let response = self.crab.execute(request).await.map_err(|e| lost(op, &e))?;
@@ -117,14 +131,11 @@ impl Answer {
     }
 
     /// The error that the status stands for; only 2xx is success (a redirect is none: octocrab would follow
-    /// a POST with a GET).
+    /// a POST with a GET). That an answer means "too much" is asked before: [`Self::limit`].
     pub(super) fn check(&self, op: &'static str) -> Result<()> {
         let status = self.status;
         if status.is_success() {
             return Ok(());
-        }
-        if let Some(retry_at) = self.limited_until() {
-            return Err(Error::RateLimited { op, retry_at });
         }
         let (message, details) = self.words();
         Err(match status.as_u16() {
@@ -140,40 +151,59 @@ impl Answer {
         })
     }
 
-    /// For a 403 or 429 that means "too much" and not "you may not": when to come back.
+    /// For a 403 or 429 that means "too much" and not "you may not": how long to be quiet.
     ///
     /// Headers decide: `retry-after`, else an exhausted `x-ratelimit-remaining` with its reset. The words are
     /// asked only where GitHub sends neither (its secondary limit may).
-    pub(super) fn limited_until(&self) -> Option<Timestamp> {
+    pub(super) fn limit(&self) -> Option<Limit> {
         if !matches!(self.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
             return None;
         }
-        let now = clock::now();
-        let seconds = |name| self.header(name).and_then(|text| text.trim().parse::<u64>().ok());
-        if let Some(wait) = seconds("retry-after") {
-            return Some(after(now, Duration::from_secs(wait.min(86_400))));
+        if let Some(wait) = self.retry_after().or_else(|| self.exhausted()) {
+            return Some(Limit::For(wait));
         }
-        if let Some(reset) = self.exhausted_until() {
-            return Some(reset);
-        }
-        let unsaid = after(now, UNSAID_LIMIT);
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            return Some(unsaid);
+            return Some(Limit::Unsaid);
         }
-        let message = self.words().0.to_lowercase();
-        ["secondary rate limit", "rate limit exceeded", "abuse detection"]
+        let (message, documentation) = (self.words().0.to_lowercase(), self.documentation());
+        let by_words = ["secondary rate limit", "rate limit exceeded", "abuse detection"]
             .iter()
-            .any(|limit| message.contains(limit))
-            .then_some(unsaid)
+            .any(|limit| message.contains(limit));
+        (by_words || documentation.contains("rate-limit")).then_some(Limit::Unsaid)
     }
 
-    /// The reset time when this answer says that nothing is left of the hour's budget.
-    pub(super) fn exhausted_until(&self) -> Option<Timestamp> {
+    /// How long until the reset, when this answer says that nothing is left of the hour's budget. The reset is a
+    /// time of GitHub's clock, so it is measured against the answer's own date and not against our clock.
+    pub(super) fn exhausted(&self) -> Option<Duration> {
         let number = |name| self.header(name).and_then(|text| text.trim().parse::<i64>().ok());
         if number("x-ratelimit-remaining") != Some(0) {
             return None;
         }
-        Timestamp::from_second(number("x-ratelimit-reset")?).ok()
+        Some(self.until(number("x-ratelimit-reset")?))
+    }
+
+    /// `retry-after`: seconds, or a date.
+    fn retry_after(&self) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        match text.parse::<u64>() {
+            Ok(wait) => Some(Duration::from_secs(wait.min(LONGEST_WAIT))),
+            Err(_) => Some(self.until(http_date(text)?.as_second())),
+        }
+    }
+
+    /// How long from this answer to a time of GitHub's clock; of ours when it does not say what its own shows. One
+    /// second on top, because both times are cut to seconds.
+    fn until(&self, second: i64) -> Duration {
+        let date = self.header("date").and_then(http_date).unwrap_or_else(clock::now).as_second();
+        let left = u64::try_from(second.saturating_sub(date)).unwrap_or(0);
+        Duration::from_secs(left.min(LONGEST_WAIT) + 1)
+    }
+
+    /// Where GitHub says its refusal is explained; empty when it does not.
+    fn documentation(&self) -> String {
+        let body: Option<Value> = serde_json::from_slice(&self.body).ok();
+        body.and_then(|body| Some(body.get("documentation_url")?.as_str()?.to_lowercase()))
+            .unwrap_or_default()
     }
 
     /// GitHub's message, and the message with its details as one list.
@@ -196,6 +226,11 @@ impl Answer {
         }
         (message, details)
     }
+}
+
+/// Reads `Tue, 24 Nov 2026 23:13:29 GMT`.
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
 }
 
 /// One entry of `errors`: a text, or an object with `message` or with `resource`, `field` and `code`.
@@ -244,18 +279,36 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_told_from_a_missing_permission_by_its_headers() {
-        let kind = |headers: &[_], body| answer(403, headers, body).check("x").unwrap_err();
-        let no = r#"{"message":"Resource not accessible by integration"}"#;
-        assert!(matches!(kind(&[], no), Error::Forbidden { .. }));
-        assert!(matches!(kind(&[("x-ratelimit-remaining", "17")], no), Error::Forbidden { .. }));
-        assert!(matches!(kind(&[("retry-after", "7")], no), Error::RateLimited { .. }));
-        let reset = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "4102444800")];
-        let Error::RateLimited { retry_at, .. } = kind(&reset, no) else { panic!("not limited") };
-        assert_eq!(retry_at.as_second(), 4_102_444_800);
+    fn a_limit_is_told_from_a_missing_permission() {
+        let kind = |headers: &[_], body| answer(403, headers, body).limit();
+        let wait = |n: u64| Some(Limit::For(Duration::from_secs(n)));
+        let no = r#"{"message":"Resource not accessible by integration",
+            "documentation_url":"https://docs.github.com/rest/issues/issues#create-an-issue"}"#;
+        assert_eq!(kind(&[], no), None);
+        assert_eq!(kind(&[("x-ratelimit-remaining", "17")], no), None);
+        assert!(matches!(answer(403, &[], no).check("x"), Err(Error::Forbidden { .. })));
+        assert_eq!(kind(&[("retry-after", "7")], no), wait(7));
+        let date = ("date", "Fri, 01 Jan 2100 00:00:00 GMT");
+        let reset = ("x-ratelimit-reset", "4102445000");
+        assert_eq!(kind(&[("x-ratelimit-remaining", "0"), reset, date], no), wait(201));
+        assert_eq!(answer(429, &[("x-ratelimit-remaining", "0"), reset, date], "").limit(), wait(201));
+        assert_eq!(
+            answer(200, &[("x-ratelimit-remaining", "0"), reset, date], "").exhausted(),
+            Some(Duration::from_secs(201))
+        );
+        assert_eq!(kind(&[("retry-after", "Fri, 01 Jan 2100 00:01:00 GMT"), date], no), wait(61));
         let words = r#"{"message":"You have exceeded a secondary rate limit."}"#;
-        assert!(matches!(kind(&[], words), Error::RateLimited { .. }));
-        assert!(matches!(answer(429, &[], "").check("x"), Err(Error::RateLimited { .. })));
+        assert_eq!(kind(&[], words), Some(Limit::Unsaid));
+        let link = r#"{"message":"Wait","documentation_url":"https://docs.github.com/rest/overview/rate-limits-for-the-rest-api"}"#;
+        assert_eq!(kind(&[], link), Some(Limit::Unsaid));
+        assert_eq!(answer(429, &[], "").limit(), Some(Limit::Unsaid));
+        assert_eq!(answer(404, &[("retry-after", "7")], "").limit(), None);
+    }
+
+    #[test]
+    fn the_date_header_is_read() {
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:01:00 GMT").map(|t| t.as_second()), Some(60));
+        assert_eq!(http_date("yesterday"), None);
     }
 
     #[test]

@@ -74,9 +74,13 @@ impl Orchestrator {
             }
             _ => {
                 tracing::warn!(delivery = %id, error = %trouble, "a delivery has to wait");
-                let until = match &trouble {
-                    Trouble::GitHub(Error::RateLimited { retry_at, .. }) => *retry_at,
-                    _ => clock::now() + SignedDuration::from_secs(2_i64.pow(tries.min(8) + 1).min(300)),
+                let told = match &trouble {
+                    Trouble::GitHub(error) => error.retry_at(),
+                    Trouble::Store(_) => None,
+                };
+                let until = match told {
+                    Some(retry_at) => retry_at,
+                    None => clock::now() + SignedDuration::from_secs(2_i64.pow(tries.min(8) + 1).min(300)),
                 };
                 self.shared.store.delivery_deferred(&id, until, &trouble.to_string()).await
             }

@@ -7,6 +7,7 @@ mod answer;
 mod credentials;
 mod effects;
 mod intake;
+mod levels;
 mod logs;
 mod reconcile;
 mod retry;
@@ -103,13 +104,17 @@ impl Orchestrator {
     /// Starts the loops: intake, answers, sweeps, and a first look at every open run and answer.
     ///
     /// # Errors
-    /// When the store cannot say which effects the last stop cut off: nothing may be sent before that is known.
+    /// When the store cannot say which effects the last stop cut off, or how much of GitHub's limits is used up:
+    /// nothing may be sent before that is known.
     pub async fn start(&self) -> Result<(), StoreError> {
         self.doubt_interrupted().await?;
+        self.restore_levels().await?;
         let intake = self.clone();
         self.shared.tasks.spawn(async move { intake.take_in().await });
         let answers = self.clone();
         self.shared.tasks.spawn(async move { answers.answer().await });
+        let levels = self.clone();
+        self.shared.tasks.spawn(async move { levels.keep_levels().await });
         let sweeps = self.clone();
         self.shared.tasks.spawn(async move { sweeps.sweep().await });
         Ok(())
@@ -122,6 +127,7 @@ impl Orchestrator {
         self.shared.work.notify_waiters();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
+        self.save_levels().await;
         self.revoke_all().await;
     }
 

@@ -298,6 +298,13 @@ pub trait Store: Send + Sync {
     /// The epoch and the runner under which an attempt ended, if it has: for a repeated `finish`.
     async fn attempt_ended_by(&self, attempt: &AttemptId) -> Result<Option<(u64, RunnerId)>, StoreError>;
 
+    // -- limits
+
+    /// Keeps the levels of these installations' limiters, each a text that means something to its writer only.
+    async fn limits_saved(&self, levels: &[(u64, String)], now: Timestamp) -> Result<(), StoreError>;
+    /// The level of each installation that was kept last.
+    async fn limits_kept(&self) -> Result<Vec<(u64, String)>, StoreError>;
+
     // -- health
 
     /// Whether a write works and the schema is current.

@@ -1,6 +1,9 @@
 //! The GitHub client against a server of our own that misbehaves on purpose.
 
+mod circuit;
+mod etags;
 mod stub;
+mod young;
 
 use divisi::clock;
 use divisi::domain::{Emoji, Target};
@@ -147,6 +150,8 @@ async fn a_redirect_of_a_write_or_a_read_is_moved_and_never_followed() {
 
 #[tokio::test]
 async fn a_limit_closes_the_installation_and_a_missing_permission_does_not() {
+    let time = clock::Virtual::starting_at(clock::now());
+    let _entered = time.enter();
     let limited = || Reply::json(403, &json!({ "message": "Slow down" })).with("retry-after", "120");
     let stub = Stub::start(move |seen| match seen.path.as_str() {
         "/repos/acme/widgets/issues/1/comments" => limited(),
@@ -171,6 +176,8 @@ async fn a_limit_closes_the_installation_and_a_missing_permission_does_not() {
     })
     .await;
     let client = stub.repo(&calls);
+    client.issue(1).await.unwrap();
+    time.skip(Duration::from_secs(5));
     assert!(matches!(client.create_comment(1, "x").await, Err(Error::Forbidden { .. })));
     client.issue(1).await.unwrap();
 }
@@ -401,6 +408,20 @@ async fn a_clock_that_differs_from_githubs_is_corrected() {
     assert_eq!(stub.app.info().await.unwrap().slug, "divisi");
     stub.repo(&CallCounter::default()).issue(1).await.unwrap();
     assert_eq!(stub.app.token_calls().mint, 1);
+}
+
+#[tokio::test]
+async fn five_minutes_either_way_work_and_what_cannot_be_corrected_is_told_in_minutes() {
+    for ahead in [-15 * 60, -5 * 60, 5 * 60, 15 * 60] {
+        let stub = Stub::with(Setup { ahead, ..Setup::default() }, |_| Reply::json(200, &issue(1))).await;
+        stub.repo(&CallCounter::default()).issue(1).await.unwrap();
+    }
+    for (ahead, words) in [(15 * 60 + 20, "15 minutes behind"), (-15 * 60 - 20, "15 minutes ahead of")] {
+        let setup = Setup { ahead, never_satisfied: true, ..Setup::default() };
+        let stub = Stub::with(setup, |_| Reply::json(200, &issue(1))).await;
+        let told = stub.app.info().await.unwrap_err().to_string();
+        assert!(told.ends_with(&format!("this machine's clock is {words} GitHub's)")), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod effects;
 mod inbox;
 mod leases;
+mod limits;
 mod runs;
 mod sqlite;
 

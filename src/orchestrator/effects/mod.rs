@@ -83,7 +83,7 @@ pub(super) async fn run(
             }
             Ok(Found::No) => {}
             Err(error) => {
-                let at = later(backoff(effect.tries));
+                let at = error.retry_at().unwrap_or_else(|| later(backoff(effect.tries)));
                 store.effect_doubted(&scope, key, at, &error.to_string()).await?;
                 return Ok(Step::Waits);
             }
@@ -119,7 +119,7 @@ pub(super) async fn answer(
             Ok(Some(remote)) => Ok(Sent::Applied(Some(remote), None)),
             Ok(None) => notice::send(settings, github, &effect, answer).await,
             Err(error) => {
-                let at = later(backoff(effect.tries));
+                let at = error.retry_at().unwrap_or_else(|| later(backoff(effect.tries)));
                 store.effect_doubted(&effect.scope, effect.key, at, &error.to_string()).await?;
                 return Ok(Step::Waits);
             }
@@ -179,7 +179,9 @@ async fn settle(
             let at = later(settings.request_deadline + settings.visibility_lag);
             store.effect_doubted(scope, key, at, &words).await?;
         }
-        Error::RateLimited { retry_at, .. } => store.effect_postponed(scope, key, retry_at, &words).await?,
+        Error::RateLimited { retry_at, .. } | Error::Unavailable { retry_at, .. } => {
+            store.effect_postponed(scope, key, retry_at, &words).await?;
+        }
         Error::NotFound { .. } | Error::Gone { .. } if effect.remote.is_some() => {
             // A person deleted it: make it anew.
             store.effect_forgotten(scope, key).await?;

@@ -7,6 +7,7 @@ mod effects;
 mod error;
 mod inbox;
 mod leases;
+mod limits;
 mod questions;
 mod runs;
 
@@ -275,6 +276,13 @@ impl Store for Sqlite {
     }
     async fn attempt_ended_by(&self, attempt: &AttemptId) -> Result<Option<(u64, RunnerId)>, StoreError> {
         leases::ended_by(self, attempt).await
+    }
+
+    async fn limits_saved(&self, levels: &[(u64, String)], now: Timestamp) -> Result<(), StoreError> {
+        limits::saved(self, levels, now).await
+    }
+    async fn limits_kept(&self) -> Result<Vec<(u64, String)>, StoreError> {
+        limits::kept(self).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

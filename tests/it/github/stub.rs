@@ -3,12 +3,13 @@
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
-use divisi::clock;
+use divisi::clock::{self, Virtual};
 use divisi::domain::Repo;
 use divisi::github::{App, AppConfig, CallCounter, Pace, RepoClient};
 use http::{HeaderMap, Method, Uri, header};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -25,6 +26,7 @@ pub struct Seen {
     pub path: String,
     pub query: String,
     pub bearer: String,
+    pub if_none_match: String,
     pub version: String,
     pub agents: usize,
     pub body: Value,
@@ -66,6 +68,32 @@ impl Reply {
     }
 }
 
+/// While it lives, virtual time passes when nothing happens.
+pub struct Ticking {
+    stop: Option<std::sync::mpsc::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Ticking {
+    pub fn start(time: &Virtual) -> Self {
+        let time = time.clone();
+        let (stop, stopped) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
+                time.tick(Duration::MAX);
+            }
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
 type Script = dyn Fn(&Seen) -> Reply + Send + Sync;
 
 /// How the stub differs from a healthy GitHub.
@@ -77,6 +105,10 @@ pub struct Setup {
     pub ahead: i64,
     /// Minting answers 502.
     pub mint_fails: bool,
+    /// Its clock cannot be trusted either: no time that we take from it satisfies it.
+    pub never_satisfied: bool,
+    /// A request may take ten seconds and not one.
+    pub patient: bool,
     /// How fast the App may be.
     pub pace: Pace,
 }
@@ -101,7 +133,9 @@ impl Stub {
     pub async fn with(setup: Setup, script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}{}", listener.local_addr().unwrap(), setup.base);
-        let config = AppConfig { pace: setup.pace, ..config(&address) };
+        let config = config(&address);
+        let deadline = if setup.patient { DEADLINE * 10 } else { DEADLINE };
+        let config = AppConfig { pace: setup.pace, request_deadline: deadline, ..config };
         let behind = Arc::new(Behind { setup, script: Box::new(script), seen: Mutex::default() });
         let router = axum::Router::new().fallback(answer).with_state(behind.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -173,6 +207,7 @@ async fn answer(
         path: path.to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
         bearer: header("authorization").trim_start_matches("Bearer ").to_owned(),
+        if_none_match: header("if-none-match"),
         version: header("x-github-api-version"),
         agents: headers.get_all("user-agent").iter().count(),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
@@ -189,7 +224,7 @@ async fn answer(
     let now = clock::now().as_second() + stub.setup.ahead;
     let mut reply = if own(&seen) {
         (stub.script)(&seen)
-    } else if !accepts(&seen.bearer, now) {
+    } else if stub.setup.never_satisfied || !accepts(&seen.bearer, now) {
         Reply::json(401, &json!({ "message": "'Expiration time' claim ('exp') must be a future time" }))
     } else if seen.path == "/app" {
         Reply::json(200, &json!({ "id": 7, "slug": "divisi" }))
