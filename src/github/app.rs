@@ -205,27 +205,6 @@ impl App {
         Ok(ScopedToken { token: minted.token, expires_at: after(clock::now(), ends) })
     }
 
-    /// Ends a token now. A token that has ended already counts as success.
-    pub async fn revoke(&self, token: &SecretString) -> Result<()> {
-        let op = "revoke a token";
-        let request =
-            Request { op, method: &Method::DELETE, path: "/installation/token", body: None, known: None };
-        // Revoking twice does no harm, so it is repeated like a read.
-        retry(self.core.request_deadline * 2, || async {
-            self.core.revoked.fetch_add(1, Ordering::Relaxed);
-            metrics::counter!(TOKENS, "call" => "revoke").increment(1);
-            self.core.circuit.enter(op)?;
-            let outcome = self.core.transport.send(request, token).await;
-            self.core.circuit.told(&outcome);
-            let answer = outcome?;
-            if answer.status != StatusCode::UNAUTHORIZED {
-                answer.check(op)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// How many tokens were asked for and ended since the start.
     pub fn token_calls(&self) -> TokenCalls {
         TokenCalls {
@@ -310,6 +289,12 @@ impl Core {
     /// What the last life knew of an installation's limits.
     pub(super) fn kept_level(&self, installation: u64) -> Option<Level> {
         lock(&self.kept_levels).remove(&installation)
+    }
+
+    /// A request to end a token goes out.
+    pub(super) fn count_revoked(&self) {
+        self.revoked.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!(TOKENS, "call" => "revoke").increment(1);
     }
 
     /// A limiter knows more than before.

@@ -13,6 +13,7 @@ use super::transport::{Answer, Limit, Request, escape};
 use crate::clock;
 use crate::domain::Repo;
 use http::{Method, StatusCode};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
@@ -162,15 +163,27 @@ impl Client {
         calls: &CallCounter,
         refused: Option<u64>,
     ) -> Result<Sent> {
+        // Nobody stands in a queue before a closed door, nor asks for a token there.
+        self.shared.circuit.check(request.op)?;
+        let (token, generation) = self.token(refused).await?;
+        let answer = self.send_with(&token.token, request, cost, || calls.add()).await?;
+        Ok(Sent { answer, generation, young: token.is_young(clock::instant()) })
+    }
+
+    /// Sends once, in turn, with this token of the installation. `sending` is told when it goes out.
+    async fn send_with(
+        &self,
+        token: &SecretString,
+        request: Request<'_>,
+        cost: Cost,
+        sending: impl FnOnce(),
+    ) -> Result<Answer> {
         let Shared { core, limiter, circuit, .. } = &*self.shared;
         let op = request.op;
-        // Nobody stands in a queue before a closed door.
-        circuit.check(op)?;
-        let (token, generation) = self.token(refused).await?;
         let permit = limiter.turn(cost).await.map_err(|retry_at| Error::RateLimited { op, retry_at })?;
         circuit.enter(op)?;
-        calls.add();
-        let outcome = core.transport.send(request, &token.token).await;
+        sending();
+        let outcome = core.transport.send(request, token).await;
         circuit.told(&outcome);
         if cost != Cost::Read {
             core.level_changed();
@@ -188,7 +201,28 @@ impl Client {
             limiter.close(Limit::For(wait));
             core.level_changed();
         }
-        Ok(Sent { answer, generation, young: token.is_young(clock::instant()) })
+        Ok(answer)
+    }
+
+    /// Ends a token of this installation now. One that has ended already counts as success.
+    pub async fn revoke(&self, token: &SecretString) -> Result<()> {
+        let op = "revoke a token";
+        let request =
+            Request { op, method: &Method::DELETE, path: "/installation/token", body: None, known: None };
+        // Revoking twice does no harm, so it is repeated like a read.
+        let mut tries = Tries::within(self.core().request_deadline * 2);
+        loop {
+            let sent = self.send_with(token, request, Cost::Read, || self.core().count_revoked()).await;
+            let failed = match sent {
+                Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => return Ok(()),
+                Ok(answer) => match answer.check(op) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            tries.another(failed.into()).await?;
+        }
     }
 
     /// A write, sent once: twice only after a 401, which means that nothing was done.

@@ -12,6 +12,8 @@ use std::sync::Mutex;
 /// A token that was handed out.
 #[derive(Clone, Debug)]
 pub struct Issued {
+    /// The installation that it is for.
+    pub installation: u64,
     /// The token.
     pub token: SecretString,
     /// When it ends by itself.
@@ -40,7 +42,11 @@ impl Orchestrator {
             return Ok(issued.clone());
         }
         let token = self.shared.github.mint_scoped(repo.installation, repo.id, App::PUSH).await?;
-        let issued = Issued { token: token.token, expires_at: token.expires_at };
+        let issued = Issued {
+            installation: repo.installation,
+            token: token.token,
+            expires_at: token.expires_at,
+        };
         lock(&self.shared.credentials.0).entry(attempt.clone()).or_default().push(issued.clone());
         Ok(issued)
     }
@@ -77,7 +83,7 @@ impl Orchestrator {
 
     async fn revoke(&self, issued: Vec<Issued>) {
         for one in issued {
-            if let Err(error) = self.shared.github.revoke(&one.token).await {
+            if let Err(error) = self.shared.github.installation(one.installation).revoke(&one.token).await {
                 tracing::warn!(%error, expires_at = %one.expires_at, "a token could not be revoked; it ends by itself");
             }
         }

@@ -1,5 +1,6 @@
 //! What a simulated GitHub is started with, and what an observer sees of it.
 
+use super::limits::Limits;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ pub struct Options {
     pub token_lifetime: Duration,
     /// Primary limit: requests an hour for each installation (GitHub: 5,000).
     pub rate_limit: u64,
+    /// GitHub's other limits, enforced; `None` for none.
+    pub limits: Option<Limits>,
     /// Told of every exchange and every emitted webhook.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -77,6 +80,7 @@ impl Options {
             latency: Duration::ZERO,
             token_lifetime: Duration::from_secs(3600),
             rate_limit: 5_000,
+            limits: None,
             observer: None,
         }
     }

@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub enum SimulatorError {
 pub(super) struct Shared {
     world: Mutex<World>,
     pub queued: Notify,
+    /// Rung when an outage is planned.
+    pub outages: Notify,
     changes: watch::Sender<()>,
     pub client: reqwest::Client,
     pub tasks: TaskTracker,
@@ -103,6 +106,7 @@ impl Simulator {
         let shared = Arc::new(Shared {
             world: Mutex::new(World::new(options, format!("http://{address}"))),
             queued: Notify::new(),
+            outages: Notify::new(),
             changes: watch::channel(()).0,
             client,
             tasks: TaskTracker::new(),
@@ -132,9 +136,58 @@ impl Simulator {
     }
 }
 
-async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: CancellationToken) {
+/// Listens, except in outages in which nobody does.
+async fn serve(shared: Arc<Shared>, mut listener: TcpListener, stop: CancellationToken) {
+    let Ok(address) = listener.local_addr() else { return };
+    loop {
+        let refused = tokio::select! {
+            () = listen(Arc::clone(&shared), &listener, &stop) => return,
+            until = refusal(&shared) => until,
+        };
+        drop(listener);
+        let now = clock::now();
+        let left = Duration::try_from(refused.duration_since(now)).unwrap_or(Duration::ZERO);
+        tokio::select! {
+            () = clock::sleep(left) => {}
+            () = stop.cancelled() => return,
+        }
+        listener = loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => break listener,
+                Err(error) => {
+                    tracing::warn!(%error, "the simulated GitHub could not listen again; trying");
+                    clock::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        };
+    }
+}
+
+/// Returns when connections begin to be refused: until when.
+async fn refusal(shared: &Shared) -> Timestamp {
+    loop {
+        let now = clock::now();
+        let next = shared.world().trouble.next_refusal(now);
+        let Some(outage) = next else {
+            shared.outages.notified().await;
+            continue;
+        };
+        let wait = Duration::try_from(outage.from.duration_since(now)).unwrap_or(Duration::ZERO);
+        if wait.is_zero() {
+            return outage.until;
+        }
+        tokio::select! {
+            () = clock::sleep(wait) => {}
+            () = shared.outages.notified() => {}
+        }
+    }
+}
+
+/// Accepts until the stop. Dropped earlier, it cuts every connection.
+async fn listen(shared: Arc<Shared>, listener: &TcpListener, stop: &CancellationToken) {
     let graceful = GracefulShutdown::new();
     let cut = CancellationToken::new();
+    let _cut_when_dropped = cut.clone().drop_guard();
     loop {
         let stream = tokio::select! {
             () = stop.cancelled() => break,
@@ -161,7 +214,6 @@ async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: CancellationTok
             }
         });
     }
-    drop(listener);
     let _ = clock::within(GRACE, graceful.shutdown()).await;
     cut.cancel();
 }

@@ -11,8 +11,10 @@ use super::fault::Fault;
 use super::git::{Git, GitError};
 use super::issues::Issue;
 use super::labels::Label;
+use super::limits::{Ledger, Violation};
 use super::options::Options;
 use super::refusal::Refusal;
+use super::trouble::Trouble;
 use super::watch::CallRecord;
 use crate::clock;
 use jiff::Timestamp;
@@ -34,6 +36,9 @@ pub struct World {
     pub(super) deliveries: Vec<Delivery>,
     pub(super) calls: Vec<CallRecord>,
     pub(super) faults: Vec<Fault>,
+    pub(super) trouble: Trouble,
+    pub(super) ledgers: BTreeMap<u64, Ledger>,
+    pub(super) violations: Vec<Violation>,
     last_id: u64,
 }
 
@@ -194,6 +199,9 @@ impl World {
             deliveries: Vec::new(),
             calls: Vec::new(),
             faults: Vec::new(),
+            trouble: Trouble::default(),
+            ledgers: BTreeMap::new(),
+            violations: Vec::new(),
             // Real ids have outgrown 32 bits; so do these, to find columns that have not.
             last_id: 3_000_000_000,
         };

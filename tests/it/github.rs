@@ -394,8 +394,8 @@ async fn a_runners_token_is_for_one_repository_and_is_revoked() {
     let minted = stub.seen().into_iter().find(|s| s.path.ends_with("/access_tokens")).unwrap();
     let permissions = json!({ "contents": "write", "metadata": "read" });
     assert_eq!(minted.body, json!({ "repository_ids": [99], "permissions": permissions }));
-    stub.app.revoke(&token.token).await.unwrap();
-    stub.app.revoke(&token.token).await.unwrap();
+    stub.app.installation(1).revoke(&token.token).await.unwrap();
+    stub.app.installation(1).revoke(&token.token).await.unwrap();
     assert_eq!(stub.app.token_calls(), TokenCalls { mint: 1, revoke: 2 });
     assert!(!format!("{token:?}").contains("ghs_"), "{token:?}");
 }

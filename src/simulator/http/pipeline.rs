@@ -8,6 +8,7 @@ use crate::simulator::fault::{self, FaultEffect};
 use crate::simulator::options::{Exchange, TokenKind};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::service::Shared;
+use crate::simulator::trouble::{Arrival, Outage, OutageKind};
 use crate::simulator::watch::CallRecord;
 use crate::simulator::world::World;
 use bytes::Bytes;
@@ -19,9 +20,13 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Body of an answer; an error in it cuts the connection.
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// How long a connection stays open in an outage that gives no answer.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// Largest body of an API request, in bytes.
 const BODY_LIMIT: usize = 25 * 1024 * 1024;
@@ -60,10 +65,23 @@ pub(in crate::simulator) async fn answer(
         headers: parts.headers,
         body: Limited::new(body, BODY_LIMIT).collect().await.map_err(io::Error::other)?.to_bytes(),
     };
-    let (latency, effect) = {
+    let now = clock::now();
+    let (latency, mut effect, outage, installation) = {
         let mut world = shared.world();
-        (world.options.latency, fault::take(&mut world.faults, &asked.method, &asked.path))
+        let installation = installation_of(&world, &asked);
+        let (at, method, path) = (now, asked.method.clone(), asked.path.clone());
+        world.trouble.arrivals.push(Arrival { at, installation, method, path });
+        let by_token = installation.filter(|_| !asked.path.starts_with("/app"));
+        if let Some(installation) = by_token {
+            world.arrived(installation, &asked.method, &asked.path, now);
+        }
+        let effect = fault::take(&mut world.faults, &asked.method, &asked.path);
+        (world.options.latency, effect, world.trouble.outage(now), by_token)
     };
+    let _in_flight = InFlight { shared: Arc::clone(&shared), installation };
+    if let Some(outage) = outage {
+        return cut_off(&shared, &asked, installation, outage).await;
+    }
     if !latency.is_zero() {
         clock::sleep(latency).await;
     }
@@ -77,7 +95,11 @@ pub(in crate::simulator) async fn answer(
                 route: routes::find(&asked.method, &asked.path).map(|(route, _)| route.path),
                 token: TokenKind::Anonymous,
             };
-            let mut response = finish(&shared, &asked, reply, true);
+            if let Some(installation) = installation {
+                let told = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                shared.world().told(installation, status, told, clock::now());
+            }
+            let mut response = finish(&shared, &asked, installation, reply, true);
             for (name, value) in headers {
                 if let (Ok(name), Ok(value)) = (name.parse::<hyper::header::HeaderName>(), value.parse()) {
                     response.headers_mut().insert(name, value);
@@ -87,6 +109,10 @@ pub(in crate::simulator) async fn answer(
         }
         Some(FaultEffect::Delay(time)) => clock::sleep(time).await,
         _ => {}
+    }
+    let write = asked.method != "GET" && asked.path.starts_with("/repos/");
+    if effect.is_none() && write && installation.is_some() && shared.world().trouble.loses() {
+        effect = Some(FaultEffect::DropAfterApplying);
     }
     // Handlers run git and hold the state's lock: off the runtime's threads.
     let shared_there = Arc::clone(&shared);
@@ -98,22 +124,79 @@ pub(in crate::simulator) async fn answer(
     let (asked, mut reply) = work.await.map_err(io::Error::other)?;
     match effect {
         Some(FaultEffect::DropAfterApplying) => {
-            finish(&shared, &asked, reply, true);
+            finish(&shared, &asked, installation, reply, true);
             Err(io::Error::other("planned: dropped after applying"))
         }
         Some(FaultEffect::AnswerAfterApplying { status }) => {
             reply.status = status;
             reply.body = b"{\"message\":\"Server Error\"}".to_vec();
-            Ok(finish(&shared, &asked, reply, true))
+            Ok(finish(&shared, &asked, installation, reply, true))
         }
-        _ => Ok(finish(&shared, &asked, reply, false)),
+        _ => Ok(finish(&shared, &asked, installation, reply, false)),
+    }
+}
+
+/// Counts an installation's request as long as it lasts.
+struct InFlight {
+    shared: Arc<Shared>,
+    installation: Option<u64>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Some(installation) = self.installation {
+            self.shared.world().left(installation);
+        }
+    }
+}
+
+/// The installation whose token a request carries, or asks for.
+fn installation_of(world: &World, asked: &Asked) -> Option<u64> {
+    if let Some(rest) = asked.path.strip_prefix("/app/installations/") {
+        return rest.strip_suffix("/access_tokens")?.parse().ok();
+    }
+    let text = bearer(asked).ok()??;
+    world.tokens.iter().rev().find(|token| token.token == text).map(|token| token.installation)
+}
+
+/// What an outage makes of a request.
+async fn cut_off(
+    shared: &Shared,
+    asked: &Asked,
+    installation: Option<u64>,
+    outage: Outage,
+) -> Result<Response<Body>, io::Error> {
+    match outage.kind {
+        OutageKind::BadGateway => {
+            let route = routes::find(&asked.method, &asked.path).map(|(route, _)| route.path);
+            let headers = vec![("content-type", "text/html".to_owned())];
+            let body = b"<html><body>Unicorn!</body></html>".to_vec();
+            let reply = Reply { status: 502, headers, body, route, token: TokenKind::Anonymous };
+            Ok(finish(shared, asked, installation, reply, true))
+        }
+        OutageKind::Silent => {
+            // Whoever asked will have gone long before.
+            clock::sleep(SILENCE).await;
+            Err(io::Error::other("planned: no answer"))
+        }
+        OutageKind::Reset | OutageKind::Refused => Err(io::Error::other("planned: cut off")),
     }
 }
 
 /// Records the exchange, tells the observer and makes the response.
-fn finish(shared: &Shared, asked: &Asked, reply: Reply, injected: bool) -> Response<Body> {
+fn finish(
+    shared: &Shared,
+    asked: &Asked,
+    installation: Option<u64>,
+    reply: Reply,
+    injected: bool,
+) -> Response<Body> {
     let observer = {
         let mut world = shared.world();
+        if let Some(installation) = installation {
+            let told = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
+            world.told(installation, reply.status, told, clock::now());
+        }
         world.calls.push(CallRecord {
             token: reply.token,
             method: asked.method.clone(),
@@ -282,6 +365,20 @@ fn authenticate(
         (installation.window, installation.used) = (now, 0);
     }
     let reset = installation.window.as_second() + 3600;
+    if !matches!(route.need, Need::Either)
+        && let Err((refusal, wait)) =
+            world.within_limits(token.installation, &asked.method, &asked.path, now)
+    {
+        match wait {
+            Some(wait) => reply.headers.push(("retry-after", wait.to_string())),
+            None => world.told_unsaid(token.installation, now),
+        }
+        return Err(refusal);
+    }
+    let installation = world
+        .installations
+        .get_mut(&token.installation)
+        .ok_or_else(|| Refusal::new(401, "Bad credentials"))?;
     if installation.used >= limit && !matches!(route.need, Need::Either) {
         reply.headers.extend(limit_headers(limit, limit, reset));
         let message = format!("API rate limit exceeded for installation ID {}.", token.installation);
