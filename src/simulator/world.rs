@@ -245,7 +245,10 @@ impl World {
         let now = clock::now();
         let id = self.next_id();
         let dir = self.options.git_root.join(owner).join(format!("{name}.git"));
-        let git = Git::init(&dir, default_branch)?;
+        let git = match self.options.git_in_memory {
+            true => Git::in_memory(dir),
+            false => Git::init(&dir, default_branch)?,
+        };
         let repo = Repo {
             id,
             owner: owner.to_owned(),

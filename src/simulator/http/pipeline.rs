@@ -19,6 +19,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Body of an answer; an error in it cuts the connection.
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -62,7 +63,10 @@ pub(in crate::simulator) async fn answer(
     };
     let (latency, effect) = {
         let mut world = shared.world();
-        (world.options.latency, fault::take(&mut world.faults, &asked.method, &asked.path))
+        let planned = fault::take(&mut world.faults, &asked.method, &asked.path);
+        let weather = world.options.weather.as_ref();
+        let effect = planned.or_else(|| weather?.strikes(&asked.method, &asked.path));
+        (world.options.latency, effect)
     };
     if !latency.is_zero() {
         clock::sleep(latency).await;
@@ -85,19 +89,23 @@ pub(in crate::simulator) async fn answer(
             }
             return Ok(response);
         }
-        Some(FaultEffect::Delay(time)) => clock::sleep(time).await,
         _ => {}
     }
-    // Handlers run git and hold the state's lock: off the runtime's threads.
+    let wait = match effect {
+        Some(FaultEffect::Delay(time) | FaultEffect::DelayThenDrop(time)) => time,
+        _ => Duration::ZERO,
+    };
+    // On a task of its own: what has arrived is done, also when the client has gone meanwhile.
     let shared_there = Arc::clone(&shared);
-    let work = tokio::task::spawn_blocking(move || {
-        let reply = handle(&mut shared_there.world(), &asked);
-        shared_there.changed();
-        (asked, reply)
+    let work = shared.tasks.spawn(async move {
+        if !wait.is_zero() {
+            clock::sleep(wait).await;
+        }
+        carry_out(shared_there, asked).await
     });
-    let (asked, mut reply) = work.await.map_err(io::Error::other)?;
+    let (asked, mut reply) = work.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
     match effect {
-        Some(FaultEffect::DropAfterApplying) => {
+        Some(FaultEffect::DropAfterApplying | FaultEffect::DelayThenDrop(_)) => {
             finish(&shared, &asked, reply, true);
             Err(io::Error::other("planned: dropped after applying"))
         }
@@ -108,6 +116,17 @@ pub(in crate::simulator) async fn answer(
         }
         _ => Ok(finish(&shared, &asked, reply, false)),
     }
+}
+
+/// Handlers run git and hold the state's lock: off the runtime's threads. Without git they are quick.
+async fn carry_out(shared: Arc<Shared>, asked: Asked) -> Result<(Asked, Reply), tokio::task::JoinError> {
+    let quick = shared.world().options.git_in_memory;
+    let work = move || {
+        let reply = handle(&mut shared.world(), &asked);
+        shared.changed();
+        (asked, reply)
+    };
+    if quick { Ok(work()) } else { tokio::task::spawn_blocking(work).await }
 }
 
 /// Records the exchange, tells the observer and makes the response.
