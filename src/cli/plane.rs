@@ -6,7 +6,7 @@ use crate::clock;
 use crate::config::{self, Config, RunnerConfig};
 use crate::domain::schedule;
 use crate::github::{App, AppConfig, Pace};
-use crate::orchestrator::{Orchestrator, Settings};
+use crate::orchestrator::{Orchestrator, Proof, Settings};
 use crate::report::marker;
 use crate::server::{self, runner_api};
 use crate::store::{Sqlite, Store};
@@ -87,6 +87,7 @@ impl Plane {
             agents: config.agents.keys().cloned().collect(),
             agent: options.agent.clone(),
             marker_key: marker::Key::derive(config.github.private_key.expose_secret().as_bytes()),
+            proof: Proof::default(),
         };
         let orchestrator = Orchestrator::new(store.clone(), github, settings);
         orchestrator.start().await?;

@@ -37,6 +37,7 @@ pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<Action> {
     steps.follow_ups();
     steps.links();
     steps.merged();
+    steps.folds();
     match snapshot.orchestration.run.state {
         RunState::Active => {
             if steps.ready_to_end() {
@@ -119,6 +120,13 @@ impl Steps<'_> {
             if elsewhere && task.sub_issue.is_some() {
                 self.want(EffectKey::CloseSubIssue(task.number), "1".to_owned());
             }
+        }
+    }
+
+    /// What was found twice is wanted by its row alone.
+    fn folds(&mut self) {
+        for key in self.snapshot.effects.keys().filter(|k| matches!(k, EffectKey::Fold(..))) {
+            self.want(*key, "1".to_owned());
         }
     }
 

@@ -62,6 +62,34 @@ impl Scope {
     }
 }
 
+/// What can be made twice by an unlucky race, because GitHub itself keeps no two apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Folded {
+    /// The sub-issue of a task.
+    SubIssue(TaskNumber),
+    /// The follow-up issue of a task.
+    FollowUp(TaskNumber),
+    /// The progress comment.
+    Progress,
+    /// The summary comment.
+    Summary,
+    /// An answer to a delivery.
+    Notice,
+}
+
+impl Folded {
+    /// The effect that made it.
+    pub fn made_by(self) -> EffectKey {
+        match self {
+            Self::SubIssue(task) => EffectKey::SubIssue(task),
+            Self::FollowUp(task) => EffectKey::FollowUp(task),
+            Self::Progress => EffectKey::Progress,
+            Self::Summary => EffectKey::Summary,
+            Self::Notice => EffectKey::Notice,
+        }
+    }
+}
+
 /// Which thing: unique within its scope, deterministic, and the `step=` field of markers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EffectKey {
@@ -85,6 +113,8 @@ pub enum EffectKey {
     Summary,
     /// A one-off answer to a delivery.
     Notice,
+    /// The end of a second one: an issue, by number, is closed with a link to the first; a comment, by id, is deleted.
+    Fold(Folded, u64),
 }
 
 impl fmt::Display for EffectKey {
@@ -101,11 +131,47 @@ impl fmt::Display for EffectKey {
             Self::CloseSubIssue(t) => write!(f, "close-sub-issue-{t}"),
             Self::Summary => f.write_str("summary"),
             Self::Notice => f.write_str("notice"),
+            Self::Fold(what, n) => write!(f, "fold-{n}-{}", what.made_by()),
         }
     }
 }
 
 impl EffectKey {
+    /// What it makes, if that could be there twice.
+    pub fn makes(self) -> Option<Folded> {
+        match self {
+            Self::SubIssue(task) => Some(Folded::SubIssue(task)),
+            Self::FollowUp(task) => Some(Folded::FollowUp(task)),
+            Self::Progress => Some(Folded::Progress),
+            Self::Summary => Some(Folded::Summary),
+            Self::Notice => Some(Folded::Notice),
+            // GitHub itself keeps one of each, or there is nothing to keep.
+            Self::React(..)
+            | Self::Link(_)
+            | Self::BlockedBy(..)
+            | Self::PullRequest(_)
+            | Self::CloseSubIssue(_)
+            | Self::Fold(..) => None,
+        }
+    }
+
+    /// Its kind, for metrics and the names of boundaries.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::React(..) => "react",
+            Self::SubIssue(_) => "sub_issue",
+            Self::Link(_) => "link",
+            Self::BlockedBy(..) => "blocked_by",
+            Self::Progress => "progress",
+            Self::PullRequest(_) => "pull_request",
+            Self::FollowUp(_) => "follow_up",
+            Self::CloseSubIssue(_) => "close_sub_issue",
+            Self::Summary => "summary",
+            Self::Notice => "notice",
+            Self::Fold(..) => "fold",
+        }
+    }
+
     /// Reads the stored form back.
     pub fn parse(text: &str) -> Option<Self> {
         let emoji = |name: &str| match name {
@@ -127,6 +193,10 @@ impl EffectKey {
         if let Some(rest) = text.strip_prefix("react-comment-") {
             let (n, e) = rest.split_once('-')?;
             return Some(Self::React(Target::Comment(n.parse().ok()?), emoji(e)?));
+        }
+        if let Some(rest) = text.strip_prefix("fold-") {
+            let (n, made_by) = rest.split_once('-')?;
+            return Some(Self::Fold(Self::parse(made_by)?.makes()?, n.parse().ok()?));
         }
         if let Some(rest) = text.strip_prefix("blocked-by-") {
             let (t, on) = rest.split_once('-')?;
@@ -246,6 +316,11 @@ mod tests {
             EffectKey::CloseSubIssue(2),
             EffectKey::Summary,
             EffectKey::Notice,
+            EffectKey::Fold(Folded::SubIssue(3), 17),
+            EffectKey::Fold(Folded::FollowUp(12), 18),
+            EffectKey::Fold(Folded::Progress, 70_000_000_000),
+            EffectKey::Fold(Folded::Summary, 1),
+            EffectKey::Fold(Folded::Notice, 2),
         ];
         for key in keys {
             assert_eq!(EffectKey::parse(&key.to_string()), Some(key));
@@ -255,5 +330,7 @@ mod tests {
         }
         assert_eq!(EffectKey::parse("sub-issue-x"), None);
         assert_eq!(EffectKey::parse(""), None);
+        assert_eq!(EffectKey::parse("fold-1-link-2"), None, "a link cannot be there twice");
+        assert_eq!(EffectKey::parse("fold-1-fold-2-progress"), None);
     }
 }

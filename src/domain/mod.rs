@@ -16,7 +16,7 @@ mod task;
 
 pub use branch::branch_name;
 pub use decide::{Action, EDIT_GAP, Snapshot, decide};
-pub use effect::{Effect, EffectKey, EffectState, Emoji, Remote, Scope};
+pub use effect::{Effect, EffectKey, EffectState, Emoji, Folded, Remote, Scope};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
 pub use policy::RunPolicy;

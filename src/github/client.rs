@@ -327,6 +327,13 @@ impl RepoClient {
         answer.read(op).map_err(|error| Error::Unknown { op, why: error.to_string() })
     }
 
+    /// DELETE; its answer has no body.
+    pub(super) async fn remove(&self, op: &'static str, rest: &str) -> Result<()> {
+        let path = self.path(rest);
+        let request = Request { op, method: &Method::DELETE, path: &path, body: None, known: None };
+        self.client.change(request, Cost::Write, &self.calls).await.map(drop)
+    }
+
     /// POST of something that GitHub counts as new content.
     pub(super) async fn create<T: DeserializeOwned>(
         &self,

@@ -94,6 +94,14 @@ impl RepoClient {
         Ok(issues.filter(|issue| !issue.is_pull_request).collect())
     }
 
+    /// Issues that this App opened, oldest first, changed at or after `since`.
+    pub async fn own_issues(&self, since: Timestamp) -> Result<Vec<Issue>> {
+        let login = self.client.core().info().await?.login();
+        let filter = IssueFilter { since: Some(since), creator: Some(&login), ..IssueFilter::default() };
+        let issues = self.list_issues(&filter).await?;
+        Ok(issues.into_iter().filter(|issue| issue.author_is_app).collect())
+    }
+
     /// Adds labels to an issue or pull request, keeping the others. Returns all that it has then.
     pub async fn add_labels(&self, number: u64, labels: &[&str]) -> Result<Vec<String>> {
         #[derive(serde::Deserialize)]
@@ -120,6 +128,11 @@ impl RepoClient {
         let path = format!("/issues/comments/{id}");
         let raw: RawComment = self.edit("change a comment", &path, &json!({ "body": body })).await?;
         Ok(raw.translate(me))
+    }
+
+    /// Deletes a comment; [`super::Error::NotFound`] when it is gone already.
+    pub async fn delete_comment(&self, id: u64) -> Result<()> {
+        self.remove("delete a comment", &format!("/issues/comments/{id}")).await
     }
 
     /// The comments of an issue or pull request, oldest first; with `since` those changed at or after it.

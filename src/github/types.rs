@@ -57,6 +57,8 @@ pub enum StateReason {
     NotPlanned,
     /// Open again.
     Reopened,
+    /// There is another one for the same.
+    Duplicate,
 }
 
 /// An issue, or a pull request seen as one.

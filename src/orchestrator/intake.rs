@@ -5,7 +5,8 @@
 
 use super::Orchestrator;
 use super::answer::Draft;
-use super::effects::{self, Answer};
+use super::boundary::Place;
+use super::effects::{Answer, Executor, Reader, Reply, Subject};
 use crate::clock;
 use crate::domain::command::{self, Command, TRIGGER_LABEL};
 use crate::domain::{RunEvent, Target, Task, TaskEvent, TaskState};
@@ -114,7 +115,10 @@ impl Orchestrator {
             }
             let started = settlement.start.as_ref().map(|s| s.run.clone());
             let changed = settlement.change.as_ref().map(|(run, _)| run.clone());
-            match self.shared.store.delivery_settled(settlement, clock::now()).await? {
+            self.shared.settings.proof.cross("intake", Place::BeforeSettlement).await;
+            let settled = self.shared.store.delivery_settled(settlement, clock::now()).await?;
+            self.shared.settings.proof.cross("intake", Place::AfterSettlement).await;
+            match settled {
                 Settled::Done => {
                     self.shared.answers.notify_one();
                     if let Some(run) = &started {
@@ -271,8 +275,12 @@ impl Orchestrator {
             }
         };
         let calls = CallCounter::default();
-        let github = self.client(&answer.repo, &calls);
-        effects::answer(self.shared.store.as_ref(), &self.shared.settings, &github, effect, &answer).await?;
+        let crate::domain::Scope::Delivery(delivery) = &effect.scope else { return Ok(()) };
+        let (github, settings) = (Reader::new(self.client(&answer.repo, &calls)), &self.shared.settings);
+        let reply = Reply { delivery, answer: &answer, github: &github, settings };
+        let store = self.shared.store.as_ref();
+        let executor = Executor { store, settings, subject: Subject::Delivery(&reply) };
+        executor.carry_out(effect.key, &effect.wanted).await?;
         if let Some(run) = &answer.run {
             self.count(run, calls.get()).await;
         }

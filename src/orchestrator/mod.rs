@@ -4,6 +4,7 @@
 //! Every write to GitHub goes through `effects`. Wake-ups are hints: a lost one costs one sweep.
 
 mod answer;
+mod boundary;
 mod credentials;
 mod effects;
 mod intake;
@@ -27,6 +28,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use boundary::{Boundary, Place, Point, Proof, Without};
 pub use credentials::Issued;
 pub use intake::is_final;
 
@@ -51,6 +53,16 @@ pub struct Settings {
     pub agent: Option<String>,
     /// Signs the hidden markers.
     pub marker_key: marker::Key,
+    /// What a proof changes; nothing in service.
+    pub proof: Proof,
+}
+
+impl Settings {
+    /// How long an unknown outcome is left alone: by then the request has been done or never will be, and lists
+    /// show it.
+    pub(crate) fn wait_out(&self) -> Duration {
+        if self.proof.without.wait { Duration::ZERO } else { self.request_deadline + self.visibility_lag }
+    }
 }
 
 /// The control plane. Cheap to clone.

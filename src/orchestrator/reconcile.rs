@@ -3,7 +3,7 @@
 //! It carries no payload and may run any number of times: what it does follows from the store alone.
 
 use super::Orchestrator;
-use super::effects::{self, Context, Step};
+use super::effects::{Context, Executor, Reader, Step, Subject};
 use crate::clock;
 use crate::domain::{Action, RunEvent, RunId, RunState, TaskState, decide};
 use crate::github::CallCounter;
@@ -96,12 +96,11 @@ impl Orchestrator {
                 return Ok(());
             }
             let calls = CallCounter::default();
-            let context = Context {
-                snapshot: &snapshot,
-                github: self.client(&orchestration.run.repo, &calls),
-                settings: &self.shared.settings,
-                logs: &self.shared.logs,
-            };
+            let (github, settings) =
+                (Reader::new(self.client(&orchestration.run.repo, &calls)), &self.shared.settings);
+            let context = Context { snapshot: &snapshot, github: &github, settings, logs: &self.shared.logs };
+            let store = self.shared.store.as_ref();
+            let executor = Executor { store, settings, subject: Subject::Run(&context) };
             let mut moved = false;
             for action in actions {
                 if self.shared.stop.is_cancelled() {
@@ -109,7 +108,7 @@ impl Orchestrator {
                 }
                 match action {
                     Action::Effect { key, digest } => {
-                        let step = effects::run(self.shared.store.as_ref(), &context, key, &digest).await?;
+                        let step = executor.carry_out(key, &digest).await?;
                         moved |= step == Step::Moved;
                         // What follows may look different now, and a ready task should not wait for the rest.
                         if step == Step::Moved && matches!(key, crate::domain::EffectKey::SubIssue(_)) {

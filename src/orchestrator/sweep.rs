@@ -19,8 +19,7 @@ const PRUNE_EVERY: u64 = 720;
 impl Orchestrator {
     /// Puts effects that a dead process left half-done in doubt; nothing may be sent before.
     pub(super) async fn doubt_interrupted(&self) -> Result<(), StoreError> {
-        let settings = &self.shared.settings;
-        let wait = settings.request_deadline + settings.visibility_lag;
+        let wait = self.shared.settings.wait_out();
         let look_at = clock::now() + SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(60));
         match self.shared.store.effects_interrupted(look_at).await? {
             0 => {}

@@ -5,10 +5,10 @@ use crate::domain::{Failure, FailureKind, Run, Task, TaskState};
 use std::fmt::Write as _;
 
 /// The label of sub-issues, besides the trigger label.
-pub const SUB_ISSUE_LABEL: &str = "sub-issue";
+const SUB_ISSUE_LABEL: &str = "sub-issue";
 
 /// The label of follow-up issues.
-pub const FOLLOW_UP_LABEL: &str = "follow-up";
+const FOLLOW_UP_LABEL: &str = "follow-up";
 
 /// The label of follow-ups of tasks that ran out of time.
 const INVESTIGATE_LABEL: &str = "needs-investigation";
@@ -163,4 +163,12 @@ pub fn pull_request(run: &Run, task: &Task, marker: &str) -> Text {
         );
     }
     Text { title: escape::title(&task.title, 0), body: escape::body(&body, marker), labels: Vec::new() }
+}
+
+/// The text of an issue that was made twice, once it is closed: a link to the one that stays.
+pub fn folded(first: u64) -> String {
+    format!(
+        "Duplicate of #{first}. GitHub carried out a request of Divisi's twice; this issue is closed and nothing \
+         hangs on it."
+    )
 }

@@ -9,7 +9,7 @@ mod progress;
 mod summary;
 mod words;
 
-pub use issues::{FOLLOW_UP_LABEL, SUB_ISSUE_LABEL, Text, follow_up, pull_request, sub_issue};
+pub use issues::{Text, folded, follow_up, pull_request, sub_issue};
 pub use progress::progress;
 pub use summary::{summary, summary_text};
 

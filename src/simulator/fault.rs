@@ -39,8 +39,10 @@ pub enum FaultEffect {
     Drop,
     /// The request is done and the connection is closed without an answer.
     DropAfterApplying,
-    /// The request is done and answered, this much later.
+    /// The request is done and answered, this much later; done even when its client is gone by then.
     Delay(Duration),
+    /// The request is done this much later, and the connection is closed without an answer.
+    DelayThenDrop(Duration),
 }
 
 impl Fault {

@@ -2,12 +2,14 @@
 //!
 //! Every call runs with a cleared environment, so that nobody's git configuration changes the answers.
 
+use super::git_memory::{Author, Memory};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A git command that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +91,11 @@ pub fn bin_dir_of_git() -> Result<PathBuf, GitError> {
     Ok(PathBuf::from(String::from_utf8_lossy(&output).trim()))
 }
 
-/// One bare repository.
+/// One bare repository: on disk behind the git command line, or in memory.
 #[derive(Clone, Debug)]
 pub(super) struct Git {
     dir: PathBuf,
+    memory: Option<Arc<Mutex<Memory>>>,
 }
 
 /// A commit as the API shows it.
@@ -140,7 +143,16 @@ const COMMIT_FORMAT: &str = "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn
 
 impl Git {
     pub fn at(dir: impl Into<PathBuf>) -> Git {
-        Git { dir: dir.into() }
+        Git { dir: dir.into(), memory: None }
+    }
+
+    /// A repository without commits, in memory; `dir` is only its name.
+    pub fn in_memory(dir: impl Into<PathBuf>) -> Git {
+        Git { dir: dir.into(), memory: Some(Arc::default()) }
+    }
+
+    fn memory(&self) -> Option<MutexGuard<'_, Memory>> {
+        self.memory.as_ref().map(|memory| memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn dir(&self) -> &Path {
@@ -157,6 +169,9 @@ impl Git {
 
     /// Copies a branch (or commit) of a local repository into `branch` here; objects and nothing else.
     pub fn import(&self, source: &Path, rev: &str, branch: &str) -> Result<(), GitError> {
+        if self.memory.is_some() {
+            return Err(nothing("fetch"));
+        }
         let source = source.to_string_lossy();
         let spec = format!("{rev}:refs/heads/{branch}");
         self.run(&["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", &source, &spec]).map(drop)
@@ -164,6 +179,9 @@ impl Git {
 
     /// The commit that a revision names; `None` when there is none.
     pub fn resolve(&self, rev: &str) -> Option<String> {
+        if let Some(memory) = self.memory() {
+            return memory.resolve(rev);
+        }
         let rev = format!("{rev}^{{commit}}");
         let out = self.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &rev]).ok()?;
         Some(text(&out).trim().to_owned())
@@ -171,6 +189,9 @@ impl Git {
 
     /// The type of an object (`commit`, `tag`, ...); `None` when it does not exist.
     pub fn object_type(&self, sha: &str) -> Option<String> {
+        if let Some(memory) = self.memory() {
+            return memory.object_type(sha);
+        }
         if sha.len() != 40 || !sha.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
         }
@@ -180,6 +201,9 @@ impl Git {
 
     /// All refs and what they point at.
     pub fn refs(&self) -> Result<BTreeMap<String, String>, GitError> {
+        if let Some(memory) = self.memory() {
+            return Ok(memory.refs());
+        }
         let out = self.run(&["for-each-ref", "--format=%(objectname) %(refname)"])?;
         Ok(text(&out)
             .lines()
@@ -190,30 +214,51 @@ impl Git {
 
     /// Creates or moves a ref; `old` (or forty zeros) must be what it points at now.
     pub fn update_ref(&self, name: &str, new: &str, old: &str) -> Result<(), GitError> {
+        if let Some(mut memory) = self.memory() {
+            let old = Some(old).filter(|old| *old != super::refs::ZERO);
+            return if memory.update_ref(name, new, old) { Ok(()) } else { Err(nothing("update-ref")) };
+        }
         self.run(&["update-ref", name, new, old]).map(drop)
     }
 
     /// Deletes a ref.
     pub fn delete_ref(&self, name: &str) -> Result<(), GitError> {
+        if let Some(mut memory) = self.memory() {
+            memory.delete_ref(name);
+            return Ok(());
+        }
         self.run(&["update-ref", "-d", name]).map(drop)
     }
 
     /// Whether git accepts a full ref name.
     pub fn ref_name_ok(&self, name: &str) -> bool {
+        if self.memory.is_some() {
+            let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+            return name.split('/').all(plain) && !name.contains([' ', '~', '^', ':', '?', '*', '[', '\\']);
+        }
         self.run(&["check-ref-format", name]).is_ok()
     }
 
     pub fn is_ancestor(&self, ancestor: &str, descendant: &str) -> bool {
+        if let Some(memory) = self.memory() {
+            return memory.is_ancestor(ancestor, descendant);
+        }
         self.run(&["merge-base", "--is-ancestor", ancestor, descendant]).is_ok()
     }
 
     pub fn merge_base(&self, a: &str, b: &str) -> Option<String> {
+        if let Some(memory) = self.memory() {
+            return memory.merge_base(a, b);
+        }
         let out = self.run(&["merge-base", a, b]).ok()?;
         Some(text(&out).trim().to_owned())
     }
 
     /// How many commits are only in `a`, and only in `b`.
     pub fn left_right(&self, a: &str, b: &str) -> Result<(u64, u64), GitError> {
+        if let Some(memory) = self.memory() {
+            return memory.left_right(a, b).ok_or_else(|| nothing("rev-list"));
+        }
         let range = format!("{a}...{b}");
         let out = self.run(&["rev-list", "--left-right", "--count", &range])?;
         let counts = text(&out);
@@ -226,6 +271,9 @@ impl Git {
 
     /// One commit by its full id.
     pub fn commit(&self, sha: &str) -> Result<CommitInfo, GitError> {
+        if let Some(memory) = self.memory() {
+            return memory.commit(sha).ok_or_else(|| nothing("log"));
+        }
         let out = self.run(&["log", "-1", "--no-show-signature", COMMIT_FORMAT, sha])?;
         parse_commits(&text(&out))
             .into_iter()
@@ -235,6 +283,9 @@ impl Git {
 
     /// The commits of `head` that `base` has not, oldest first.
     pub fn commits_between(&self, base: &str, head: &str) -> Result<Vec<CommitInfo>, GitError> {
+        if let Some(memory) = self.memory() {
+            return memory.commits_between(base, head).ok_or_else(|| nothing("log"));
+        }
         let range = format!("{base}..{head}");
         let out = self.run(&["log", "--reverse", "--topo-order", COMMIT_FORMAT, &range])?;
         Ok(parse_commits(&text(&out)))
@@ -242,12 +293,18 @@ impl Git {
 
     /// The files that differ between two commits, renames found.
     pub fn changed_files(&self, base: &str, head: &str) -> Result<Vec<FileChange>, GitError> {
+        if let Some(memory) = self.memory() {
+            return memory.changed_files(base, head).ok_or_else(|| nothing("diff-tree"));
+        }
         let out = self.run(&["diff-tree", "-r", "-z", "-M", "--raw", "--numstat", base, head])?;
         parse_changes(&text(&out)).ok_or_else(|| GitError::Unexpected { command: "diff-tree".to_owned() })
     }
 
     /// The entries at a path of a commit: of the directory itself when `path` ends with a slash or is empty.
     pub fn tree(&self, rev: &str, path: &str) -> Result<Vec<TreeEntry>, GitError> {
+        if let Some(memory) = self.memory() {
+            return memory.tree(rev, path).ok_or_else(|| nothing("ls-tree"));
+        }
         let mut args = vec!["ls-tree", "-z", "-l", rev];
         if !path.is_empty() {
             args.extend(["--", path]);
@@ -257,6 +314,9 @@ impl Git {
     }
 
     pub fn blob(&self, sha: &str) -> Result<Vec<u8>, GitError> {
+        if let Some(memory) = self.memory() {
+            return memory.blob(sha).ok_or_else(|| nothing("cat-file"));
+        }
         self.run(&["cat-file", "blob", sha])
     }
 
@@ -269,6 +329,9 @@ impl Git {
         message: &str,
         files: &[(String, Option<Vec<u8>>)],
     ) -> Result<String, GitError> {
+        if let Some(mut memory) = self.memory() {
+            return Ok(memory.commit_files(branch, &Author { name, email, when, message }, files));
+        }
         let full = format!("refs/heads/{branch}");
         let mut stream = Vec::new();
         stream.extend_from_slice(format!("commit {full}\ncommitter {name} <{email}> ").as_bytes());
@@ -295,6 +358,9 @@ impl Git {
 
     /// The tree that merging the two commits gives; `None` on a conflict.
     pub fn merged_tree(&self, base: &str, head: &str) -> Option<String> {
+        if let Some(mut memory) = self.memory() {
+            return memory.merged_tree(base, head);
+        }
         let out = self.run(&["merge-tree", "--write-tree", base, head]).ok()?;
         Some(text(&out).lines().next()?.to_owned())
     }
@@ -308,6 +374,9 @@ impl Git {
         when: Timestamp,
         message: &str,
     ) -> Result<String, GitError> {
+        if let Some(mut memory) = self.memory() {
+            return Ok(memory.commit_tree(tree, parents, &Author { name, email, when, message }));
+        }
         let mut args = vec!["commit-tree", tree];
         for parent in parents {
             args.extend(["-p", parent]);
@@ -328,6 +397,14 @@ impl Git {
 
     fn run_with(&self, args: &[&str], stdin: &[u8]) -> Result<Vec<u8>, GitError> {
         run(Some(&self.dir), args, stdin)
+    }
+}
+
+/// What a repository in memory does not have or cannot do.
+fn nothing(command: &str) -> GitError {
+    GitError::Failed {
+        command: command.to_owned(),
+        detail: "the repository in memory has no such thing".to_owned(),
     }
 }
 

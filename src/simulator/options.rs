@@ -1,6 +1,7 @@
 //! What a simulated GitHub is started with, and what an observer sees of it.
 
 use super::limits::Limits;
+use super::weather::Weather;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,6 +32,10 @@ pub struct Options {
     pub webhook_timeout: Duration,
     /// Directory that holds the bare repositories, `<owner>/<name>.git` each.
     pub git_root: PathBuf,
+    /// Repositories live in memory: no git process runs, and nothing can be fetched or pushed.
+    pub git_in_memory: bool,
+    /// Decides for each request what goes wrong, and how long lists lag.
+    pub weather: Option<Arc<dyn Weather>>,
     /// Added to every API call before it is answered (not to git).
     pub latency: Duration,
     /// Life of an installation token (GitHub: one hour).
@@ -77,6 +82,8 @@ impl Options {
             webhook_target: None,
             webhook_timeout: Duration::from_secs(10),
             git_root: git_root.into(),
+            git_in_memory: false,
+            weather: None,
             latency: Duration::ZERO,
             token_lifetime: Duration::from_secs(3600),
             rate_limit: 5_000,

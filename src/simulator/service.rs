@@ -53,7 +53,7 @@ pub(super) struct Shared {
     world: Mutex<World>,
     pub queued: Notify,
     /// Rung when an outage is planned.
-    pub outages: Notify,
+    pub outage_planned: Notify,
     changes: watch::Sender<()>,
     pub client: reqwest::Client,
     pub tasks: TaskTracker,
@@ -106,7 +106,7 @@ impl Simulator {
         let shared = Arc::new(Shared {
             world: Mutex::new(World::new(options, format!("http://{address}"))),
             queued: Notify::new(),
-            outages: Notify::new(),
+            outage_planned: Notify::new(),
             changes: watch::channel(()).0,
             client,
             tasks: TaskTracker::new(),
@@ -167,9 +167,9 @@ async fn serve(shared: Arc<Shared>, mut listener: TcpListener, stop: Cancellatio
 async fn refusal(shared: &Shared) -> Timestamp {
     loop {
         let now = clock::now();
-        let next = shared.world().trouble.next_refusal(now);
+        let next = shared.world().outages.next_refusal(now);
         let Some(outage) = next else {
-            shared.outages.notified().await;
+            shared.outage_planned.notified().await;
             continue;
         };
         let wait = Duration::try_from(outage.from.duration_since(now)).unwrap_or(Duration::ZERO);
@@ -178,7 +178,7 @@ async fn refusal(shared: &Shared) -> Timestamp {
         }
         tokio::select! {
             () = clock::sleep(wait) => {}
-            () = shared.outages.notified() => {}
+            () = shared.outage_planned.notified() => {}
         }
     }
 }

@@ -13,8 +13,8 @@ use super::issues::Issue;
 use super::labels::Label;
 use super::limits::{Ledger, Violation};
 use super::options::Options;
+use super::outage::Outages;
 use super::refusal::Refusal;
-use super::trouble::Trouble;
 use super::watch::CallRecord;
 use crate::clock;
 use jiff::Timestamp;
@@ -36,7 +36,7 @@ pub struct World {
     pub(super) deliveries: Vec<Delivery>,
     pub(super) calls: Vec<CallRecord>,
     pub(super) faults: Vec<Fault>,
-    pub(super) trouble: Trouble,
+    pub(super) outages: Outages,
     pub(super) ledgers: BTreeMap<u64, Ledger>,
     pub(super) violations: Vec<Violation>,
     last_id: u64,
@@ -199,7 +199,7 @@ impl World {
             deliveries: Vec::new(),
             calls: Vec::new(),
             faults: Vec::new(),
-            trouble: Trouble::default(),
+            outages: Outages::default(),
             ledgers: BTreeMap::new(),
             violations: Vec::new(),
             // Real ids have outgrown 32 bits; so do these, to find columns that have not.
@@ -253,7 +253,10 @@ impl World {
         let now = clock::now();
         let id = self.next_id();
         let dir = self.options.git_root.join(owner).join(format!("{name}.git"));
-        let git = Git::init(&dir, default_branch)?;
+        let git = match self.options.git_in_memory {
+            true => Git::in_memory(dir),
+            false => Git::init(&dir, default_branch)?,
+        };
         let repo = Repo {
             id,
             owner: owner.to_owned(),

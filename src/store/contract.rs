@@ -242,6 +242,17 @@ pub trait Store: Send + Sync {
         event: Option<RunEvent>,
         now: Timestamp,
     ) -> Result<(), StoreError>;
+    /// Further effects are wanted from now on; those that have a row keep it.
+    async fn effects_wanted(&self, scope: &Scope, effects: Vec<NewEffect>) -> Result<(), StoreError>;
+    /// It was made after a look found nothing, so an earlier request may show up yet: `doubt` with what it is called, to
+    /// be looked for once more not before `look_at`. It counts as not applied until then.
+    async fn effect_made_in_doubt(
+        &self,
+        scope: &Scope,
+        key: EffectKey,
+        remote: Remote,
+        look_at: Timestamp,
+    ) -> Result<(), StoreError>;
     /// The outcome is unknown: `doubt`, to be looked up not before `look_at`.
     async fn effect_doubted(
         &self,

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod cli;
+mod crash;
 mod deploy_files;
 mod docs;
 mod egress;

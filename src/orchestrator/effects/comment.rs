@@ -1,6 +1,6 @@
 //! The two comments of a run, progress and summary: made once, edited in place, found again by their marker.
 
-use super::{Context, Found, Sent};
+use super::{Context, Sent, Writer};
 use crate::clock;
 use crate::domain::{EffectKey, Remote};
 use crate::github::Error;
@@ -8,6 +8,7 @@ use crate::report;
 
 pub(super) async fn send(
     context: &Context<'_>,
+    writer: &Writer<'_>,
     key: EffectKey,
     remote: Option<Remote>,
 ) -> Result<Sent, Error> {
@@ -19,18 +20,17 @@ pub(super) async fn send(
     };
     let id = match remote {
         Some(remote) => {
-            context.github.update_comment(remote.id, &body).await?;
+            writer.update_comment(remote.id, &body).await?;
             remote.id
         }
-        None => context.github.create_comment(orchestration.run.master.number, &body).await?.id,
+        None => writer.create_comment(orchestration.run.master.number, &body).await?.id,
     };
-    Ok(Sent::Applied(Some(Remote { id, number: None }), None))
+    Ok(Sent::Applied(Some(Remote { id, number: None })))
 }
 
-pub(super) async fn look(context: &Context<'_>, key: EffectKey) -> Result<Found, Error> {
+pub(super) async fn look(context: &Context<'_>, key: EffectKey) -> Result<Vec<Remote>, Error> {
     let run = &context.snapshot.orchestration.run;
-    let comments =
-        context.github.list_comments(run.master.number, Some(super::early(run.created_at))).await?;
-    let ours = comments.into_iter().filter(|c| c.by_app && context.is_marked(&c.body, key));
-    Ok(ours.map(|c| c.id).min().map_or(Found::No, |id| Found::Yes(Remote { id, number: None }, None)))
+    let comments = context.github.comments(run.master.number, super::early(run.created_at)).await?;
+    let ours = comments.into_iter().filter(|c| c.by_app && context.is_marked(c.id, &c.body, key));
+    Ok(ours.map(|c| Remote { id: c.id, number: None }).collect())
 }

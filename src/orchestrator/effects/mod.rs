@@ -2,245 +2,161 @@
 //!
 //! An effect is carried out in four steps: record the intent; if an earlier request may have arrived, look for
 //! its marker by listing; send; record the answer. What each effect sends and where it is looked for is one
-//! file each; [`run`] and [`answer`] are the only executors.
+//! file each; [`Executor`] is the only one who carries them out, and the only one who can: a sender takes a
+//! [`Writer`], which takes its permit.
 
 mod close_sub_issue;
 mod comment;
+mod executor;
+mod fold;
 mod follow_up;
 mod link;
 mod notice;
 mod pull_request;
+mod reach;
 mod react;
 mod sub_issue;
 
 use super::Settings;
 use super::logs::Logs;
-use crate::clock;
-use crate::domain::{Effect, EffectKey, Remote, RunEvent, Scope, Snapshot};
-use crate::github::{Error, RepoClient};
+use crate::domain::{DeliveryId, Effect, EffectKey, Remote, RunEvent, Scope, Snapshot};
+use crate::github::Error;
 use crate::report::marker;
-use crate::store::{Store, StoreError};
-use crate::telemetry::names;
-use jiff::{SignedDuration, Timestamp};
-use std::time::Duration;
+use jiff::Timestamp;
 
+pub(super) use executor::{Executor, Step};
 pub(super) use notice::Answer;
+pub(super) use reach::Reader;
+use reach::Writer;
 
 /// What an effect of a run may look at.
 pub(super) struct Context<'a> {
     /// The run as it was when the pass began.
     pub snapshot: &'a Snapshot,
     /// The run's repository; calls are counted for the run.
-    pub github: RepoClient,
+    pub github: &'a Reader,
     /// Settings.
     pub settings: &'a Settings,
     /// The run's session log.
     pub logs: &'a Logs,
 }
 
+/// What an answer to a delivery may look at.
+pub(super) struct Reply<'a> {
+    /// The delivery.
+    pub delivery: &'a DeliveryId,
+    /// Where and what.
+    pub answer: &'a Answer,
+    /// The repository.
+    pub github: &'a Reader,
+    /// Settings.
+    pub settings: &'a Settings,
+}
+
+/// Whose effects are carried out.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    /// A run's.
+    Run(&'a Context<'a>),
+    /// A delivery's.
+    Delivery(&'a Reply<'a>),
+}
+
 /// What sending an effect led to.
-pub(super) enum Sent {
-    /// GitHub shows it: what it is called there, and what that means for the run.
-    Applied(Option<Remote>, Option<RunEvent>),
-    /// It cannot be: the reason, and what that means for the run.
+enum Sent {
+    /// GitHub shows it, and calls it this.
+    Applied(Option<Remote>),
+    /// It cannot be: the reason, and what that means for the run if it is not the usual.
     Refused(String, Option<RunEvent>),
 }
 
-/// Whether the store changed in a way that `decide` should see at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Applied or refused.
-    Moved,
-    /// Put off.
-    Waits,
-}
+impl<'a> Subject<'a> {
+    fn scope(self) -> Scope {
+        match self {
+            Self::Run(context) => context.scope(),
+            Self::Delivery(reply) => Scope::Delivery(reply.delivery.clone()),
+        }
+    }
 
-/// What an effect has to say and where it would be found.
-enum Found {
-    /// It is there.
-    Yes(Remote, Option<RunEvent>),
-    /// It is not there.
-    No,
-}
+    fn reader(self) -> &'a Reader {
+        match self {
+            Self::Run(context) => context.github,
+            Self::Delivery(reply) => reply.github,
+        }
+    }
 
-/// Carries out one effect of a run.
-pub(super) async fn run(
-    store: &dyn Store,
-    context: &Context<'_>,
-    key: EffectKey,
-    digest: &str,
-) -> Result<Step, StoreError> {
-    let scope = Scope::Run(context.snapshot.orchestration.run.id.clone());
-    let intent = store.effect_intended(&scope, key, digest, clock::now()).await?;
-    let effect = intent.effect;
-    if effect.remote.is_none() && intent.may_have_been_sent {
-        match look(context, key).await {
-            Ok(Found::Yes(remote, event)) => {
-                // What is there may be an older version: record it, and let the next pass edit it.
-                let version = if editable(key) { "found" } else { digest };
-                store.effect_applied(&scope, key, version, Some(remote), event, clock::now()).await?;
-                return Ok(Step::Moved);
+    /// The row as this pass read it.
+    fn known(self, key: EffectKey) -> Option<&'a Effect> {
+        match self {
+            Self::Run(context) => context.snapshot.effects.get(&key),
+            Self::Delivery(_) => None,
+        }
+    }
+
+    /// What the row of a further effect of this subject needs.
+    fn payload(self) -> serde_json::Value {
+        match self {
+            Self::Run(_) => serde_json::Value::Null,
+            Self::Delivery(reply) => serde_json::to_value(reply.answer).unwrap_or_default(),
+        }
+    }
+
+    /// Everything of ours that carries the effect's marker.
+    async fn look(self, key: EffectKey) -> Result<Vec<Remote>, Error> {
+        match (self, key) {
+            // Sent again, these make no second one.
+            (
+                _,
+                EffectKey::React(..)
+                | EffectKey::Link(_)
+                | EffectKey::BlockedBy(..)
+                | EffectKey::CloseSubIssue(_)
+                | EffectKey::Fold(..),
+            ) => Ok(Vec::new()),
+            (Self::Run(context), EffectKey::SubIssue(_) | EffectKey::FollowUp(_)) => {
+                sub_issue::look(context, key).await
             }
-            Ok(Found::No) => {}
-            Err(error) => {
-                let at = error.retry_at().unwrap_or_else(|| later(backoff(effect.tries)));
-                store.effect_doubted(&scope, key, at, &error.to_string()).await?;
-                return Ok(Step::Waits);
+            (Self::Run(context), EffectKey::Progress | EffectKey::Summary) => {
+                comment::look(context, key).await
             }
+            (Self::Run(context), EffectKey::PullRequest(task)) => pull_request::look(context, task).await,
+            (Self::Delivery(reply), EffectKey::Notice) => notice::look(reply).await,
+            (Self::Run(_), EffectKey::Notice) | (Self::Delivery(_), _) => Ok(Vec::new()),
         }
     }
-    let sent = match key {
-        EffectKey::React(target, emoji) => react::send(&context.github, target, emoji).await,
-        EffectKey::SubIssue(task) => sub_issue::send(context, task).await,
-        EffectKey::Link(task) => link::parent(context, task).await,
-        EffectKey::BlockedBy(task, on) => link::blocked_by(context, task, on).await,
-        EffectKey::Progress | EffectKey::Summary => comment::send(context, key, effect.remote).await,
-        EffectKey::PullRequest(task) => pull_request::send(context, task, effect.tries).await,
-        EffectKey::FollowUp(task) => follow_up::send(context, task, effect.remote).await,
-        EffectKey::CloseSubIssue(task) => close_sub_issue::send(context, task).await,
-        EffectKey::Notice => Ok(Sent::Refused("a run has no notices".to_owned(), None)),
-    };
-    settle(store, context.settings, &effect, digest, sent).await
-}
 
-/// Carries out one answer to a delivery.
-pub(super) async fn answer(
-    store: &dyn Store,
-    settings: &Settings,
-    github: &RepoClient,
-    effect: &Effect,
-    answer: &Answer,
-) -> Result<Step, StoreError> {
-    let intent = store.effect_intended(&effect.scope, effect.key, &effect.wanted, clock::now()).await?;
-    let (effect, digest) = (intent.effect, effect.wanted.clone());
-    let sent = match effect.key {
-        EffectKey::React(target, emoji) => react::send(github, target, emoji).await,
-        _ if intent.may_have_been_sent => match notice::look(settings, github, &effect, answer).await {
-            Ok(Some(remote)) => Ok(Sent::Applied(Some(remote), None)),
-            Ok(None) => notice::send(settings, github, &effect, answer).await,
-            Err(error) => {
-                let at = error.retry_at().unwrap_or_else(|| later(backoff(effect.tries)));
-                store.effect_doubted(&effect.scope, effect.key, at, &error.to_string()).await?;
-                return Ok(Step::Waits);
+    async fn send(self, writer: &Writer<'_>, effect: &Effect) -> Result<Sent, Error> {
+        match (self, effect.key) {
+            (_, EffectKey::React(target, emoji)) => react::send(writer, target, emoji).await,
+            (Self::Run(context), EffectKey::SubIssue(task)) => sub_issue::send(context, writer, task).await,
+            (Self::Run(context), EffectKey::Link(task)) => {
+                link::parent(context, writer, task, effect.tries).await
             }
-        },
-        _ => notice::send(settings, github, &effect, answer).await,
-    };
-    settle(store, settings, &effect, &digest, sent).await
-}
-
-/// Effects whose text changes: what is found by its marker may be an older version.
-fn editable(key: EffectKey) -> bool {
-    matches!(key, EffectKey::Progress | EffectKey::Summary | EffectKey::FollowUp(_))
-}
-
-async fn look(context: &Context<'_>, key: EffectKey) -> Result<Found, Error> {
-    match key {
-        // Sent again, these make no second one.
-        EffectKey::React(..)
-        | EffectKey::Link(_)
-        | EffectKey::BlockedBy(..)
-        | EffectKey::CloseSubIssue(_)
-        | EffectKey::Notice => Ok(Found::No),
-        EffectKey::SubIssue(task) => sub_issue::look(context, task).await,
-        EffectKey::Progress | EffectKey::Summary => comment::look(context, key).await,
-        EffectKey::PullRequest(task) => pull_request::look(context, task).await,
-        EffectKey::FollowUp(task) => follow_up::look(context, task).await,
-    }
-}
-
-/// Records what sending led to.
-async fn settle(
-    store: &dyn Store,
-    settings: &Settings,
-    effect: &Effect,
-    digest: &str,
-    sent: Result<Sent, Error>,
-) -> Result<Step, StoreError> {
-    let (scope, key) = (&effect.scope, effect.key);
-    let error = match sent {
-        Ok(Sent::Applied(remote, event)) => {
-            count(key, "applied");
-            store.effect_applied(scope, key, digest, remote.or(effect.remote), event, clock::now()).await?;
-            return Ok(Step::Moved);
-        }
-        Ok(Sent::Refused(why, event)) => {
-            count(key, "refused");
-            tracing::warn!(%scope, %key, why, "an effect is refused for good");
-            store.effect_refused(scope, key, &why, event, clock::now()).await?;
-            return Ok(Step::Moved);
-        }
-        Err(error) => error,
-    };
-    let words = error.to_string();
-    count(key, "unsettled");
-    match error {
-        Error::Unknown { .. } => {
-            let at = later(settings.request_deadline + settings.visibility_lag);
-            store.effect_doubted(scope, key, at, &words).await?;
-        }
-        Error::RateLimited { retry_at, .. } | Error::Unavailable { retry_at, .. } => {
-            store.effect_postponed(scope, key, retry_at, &words).await?;
-        }
-        Error::NotFound { .. } | Error::Gone { .. } if effect.remote.is_some() => {
-            // A person deleted it: make it anew.
-            store.effect_forgotten(scope, key).await?;
-            return Ok(Step::Moved);
-        }
-        Error::NotSent { .. } | Error::Moved { .. } | Error::Unauthorized { .. } | Error::Protocol { .. } => {
-            store.effect_postponed(scope, key, later(backoff(effect.tries)), &words).await?;
-        }
-        Error::Forbidden { .. }
-        | Error::NotFound { .. }
-        | Error::Gone { .. }
-        | Error::Conflict { .. }
-        | Error::Invalid { .. } => {
-            tracing::warn!(%scope, %key, error = words, "GitHub refused an effect for good");
-            let event = refusal(key, &words);
-            store.effect_refused(scope, key, &words, event, clock::now()).await?;
-            return Ok(Step::Moved);
+            (Self::Run(context), EffectKey::BlockedBy(task, on)) => {
+                link::blocked_by(context, writer, (task, on), effect.tries).await
+            }
+            (Self::Run(context), key @ (EffectKey::Progress | EffectKey::Summary)) => {
+                comment::send(context, writer, key, effect.remote).await
+            }
+            (Self::Run(context), EffectKey::PullRequest(task)) => {
+                pull_request::send(context, writer, task, effect.tries).await
+            }
+            (Self::Run(context), EffectKey::FollowUp(task)) => {
+                follow_up::send(context, writer, task, effect.remote).await
+            }
+            (Self::Run(context), EffectKey::CloseSubIssue(task)) => {
+                close_sub_issue::send(context, writer, task).await
+            }
+            (Self::Run(context), EffectKey::Fold(what, one)) => {
+                let first = context.snapshot.effects.get(&what.made_by()).and_then(|e| e.remote?.number);
+                fold::send(writer, what, one, first).await
+            }
+            (Self::Delivery(_), EffectKey::Fold(what, one)) => fold::send(writer, what, one, None).await,
+            (Self::Delivery(reply), EffectKey::Notice) => notice::send(reply, writer).await,
+            (Self::Run(_), EffectKey::Notice) => Ok(Sent::Refused("a run has no notices".to_owned(), None)),
+            (Self::Delivery(_), key) => Ok(Sent::Refused(format!("a delivery has no {key}"), None)),
         }
     }
-    tracing::info!(%scope, %key, error = words, "an effect waits");
-    Ok(Step::Waits)
-}
-
-/// Counts what became of a request for an effect.
-fn count(key: EffectKey, outcome: &'static str) {
-    let kind = match key {
-        EffectKey::React(..) => "react",
-        EffectKey::SubIssue(_) => "sub_issue",
-        EffectKey::Link(_) => "link",
-        EffectKey::BlockedBy(..) => "blocked_by",
-        EffectKey::Progress => "progress",
-        EffectKey::PullRequest(_) => "pull_request",
-        EffectKey::FollowUp(_) => "follow_up",
-        EffectKey::CloseSubIssue(_) => "close_sub_issue",
-        EffectKey::Summary => "summary",
-        EffectKey::Notice => "notice",
-    };
-    metrics::counter!(names::EFFECTS, "kind" => kind, "outcome" => outcome).increment(1);
-}
-
-/// What it means for the run that an effect can never be.
-fn refusal(key: EffectKey, words: &str) -> Option<RunEvent> {
-    use crate::domain::{Failure, FailureKind, TaskEvent};
-    let failure = || Failure::new(FailureKind::ValidationError, format!("GitHub refused: {words}."));
-    match key {
-        EffectKey::SubIssue(task) => Some(RunEvent::Task(task, TaskEvent::SubIssueRefused(failure()))),
-        EffectKey::PullRequest(task) => Some(RunEvent::Task(task, TaskEvent::PublishRefused(failure()))),
-        _ => None,
-    }
-}
-
-/// 2 s, doubled with each try up to 5 minutes, half of it jitter.
-fn backoff(tries: u32) -> Duration {
-    let full = Duration::from_secs(2).saturating_mul(1 << tries.min(8)).min(Duration::from_secs(300));
-    full.mul_f64(0.5 + clock::jitter() / 2.0)
-}
-
-fn later(wait: Duration) -> Timestamp {
-    clock::now() + SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(60))
 }
 
 /// A time to list from: GitHub's clock may be behind ours, and it keeps whole seconds.
@@ -249,21 +165,24 @@ fn early(at: Timestamp) -> Timestamp {
 }
 
 impl Context<'_> {
-    /// The hidden marker of one of the run's effects.
-    fn marker(&self, key: EffectKey) -> String {
-        let run = &self.snapshot.orchestration.run;
-        marker::make(
-            &self.settings.marker_key,
-            run.repo.id,
-            &Scope::Run(run.id.clone()).to_string(),
-            &key.to_string(),
-        )
+    fn scope(&self) -> Scope {
+        Scope::Run(self.snapshot.orchestration.run.id.clone())
     }
 
-    /// Whether a text of our own carries the marker of this effect. The caller sees to it that our App wrote it.
-    fn is_marked(&self, body: &str, key: EffectKey) -> bool {
-        let run = &self.snapshot.orchestration.run;
-        let scope = Scope::Run(run.id.clone()).to_string();
-        marker::carries(&self.settings.marker_key, run.repo.id, body, &scope, &key.to_string())
+    /// The hidden marker of one of the run's effects.
+    fn marker(&self, key: EffectKey) -> String {
+        let repo = self.snapshot.orchestration.run.repo.id;
+        marker::make(&self.settings.marker_key, repo, &self.scope().to_string(), &key.to_string())
+    }
+
+    /// Whether the thing with this id and text is what the effect made. The caller sees to it that our App wrote it.
+    ///
+    /// People may edit what we wrote, and paste another marker into it: what is known as something else is not it.
+    fn is_marked(&self, id: u64, body: &str, key: EffectKey) -> bool {
+        let (repo, scope) = (self.snapshot.orchestration.run.repo.id, self.scope().to_string());
+        let is_other =
+            |e: &&Effect| e.key != key && e.key.makes().is_some() && e.remote.is_some_and(|r| r.id == id);
+        marker::carries(&self.settings.marker_key, repo, body, &scope, &key.to_string())
+            && !self.snapshot.effects.values().any(|e| is_other(&e))
     }
 }

@@ -1,9 +1,8 @@
 //! One-off answers to a delivery, in the delivery's own scope.
 
-use super::Sent;
-use crate::domain::{Effect, Remote, Repo, RunId};
-use crate::github::{Error, RepoClient};
-use crate::orchestrator::Settings;
+use super::{Reply, Sent, Writer};
+use crate::domain::{EffectKey, Remote, Repo, RunId, Scope};
+use crate::github::Error;
 use crate::report::marker;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,28 +23,24 @@ pub(in crate::orchestrator) struct Answer {
     pub run: Option<RunId>,
 }
 
-pub(super) async fn send(
-    settings: &Settings,
-    github: &RepoClient,
-    effect: &Effect,
-    answer: &Answer,
-) -> Result<Sent, Error> {
-    let (scope, step) = (effect.scope.to_string(), effect.key.to_string());
-    let marker = marker::make(&settings.marker_key, answer.repo.id, &scope, &step);
-    let comment = github.create_comment(answer.issue, &format!("{}\n\n{marker}", answer.body)).await?;
-    Ok(Sent::Applied(Some(Remote { id: comment.id, number: None }), None))
+pub(super) async fn send(reply: &Reply<'_>, writer: &Writer<'_>) -> Result<Sent, Error> {
+    let (scope, step) = name(reply);
+    let answer = reply.answer;
+    let marker = marker::make(&reply.settings.marker_key, answer.repo.id, &scope, &step);
+    let comment = writer.create_comment(answer.issue, &format!("{}\n\n{marker}", answer.body)).await?;
+    Ok(Sent::Applied(Some(Remote { id: comment.id, number: None })))
 }
 
-pub(super) async fn look(
-    settings: &Settings,
-    github: &RepoClient,
-    effect: &Effect,
-    answer: &Answer,
-) -> Result<Option<Remote>, Error> {
-    let (scope, step) = (effect.scope.to_string(), effect.key.to_string());
-    let comments = github.list_comments(answer.issue, Some(super::early(answer.since))).await?;
+pub(super) async fn look(reply: &Reply<'_>) -> Result<Vec<Remote>, Error> {
+    let (scope, step) = name(reply);
+    let answer = reply.answer;
+    let comments = reply.github.comments(answer.issue, super::early(answer.since)).await?;
     let ours = comments.into_iter().filter(|c| {
-        c.by_app && marker::carries(&settings.marker_key, answer.repo.id, &c.body, &scope, &step)
+        c.by_app && marker::carries(&reply.settings.marker_key, answer.repo.id, &c.body, &scope, &step)
     });
-    Ok(ours.map(|c| c.id).min().map(|id| Remote { id, number: None }))
+    Ok(ours.map(|c| Remote { id: c.id, number: None }).collect())
+}
+
+fn name(reply: &Reply<'_>) -> (String, String) {
+    (Scope::Delivery(reply.delivery.clone()).to_string(), EffectKey::Notice.to_string())
 }

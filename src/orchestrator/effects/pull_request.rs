@@ -1,7 +1,7 @@
 //! The pull request of a task. Before it is opened, what GitHub shows is compared with what the runner
 //! reported: the same head, and nothing outside the allowed paths.
 
-use super::{Context, Found, Sent};
+use super::{Context, Sent, Writer};
 use crate::domain::{
     EffectKey, Failure, FailureKind, Published, Remote, RunEvent, RunPolicy, Task, TaskEvent, TaskNumber,
     protect,
@@ -12,7 +12,15 @@ use crate::report;
 /// A replica of GitHub may lag behind a push that was just made: so often it is looked at again.
 const LOOKS: u32 = 4;
 
-pub(super) async fn send(context: &Context<'_>, number: TaskNumber, tries: u32) -> Result<Sent, Error> {
+/// GitHub refuses a second pull request for a branch; from this try on ours would be listed.
+const CERTAIN: u32 = 2;
+
+pub(super) async fn send(
+    context: &Context<'_>,
+    writer: &Writer<'_>,
+    number: TaskNumber,
+    tries: u32,
+) -> Result<Sent, Error> {
     let orchestration = &context.snapshot.orchestration;
     let run = &orchestration.run;
     let task = orchestration.task(number);
@@ -40,44 +48,43 @@ pub(super) async fn send(context: &Context<'_>, number: TaskNumber, tries: u32) 
         body: &text.body,
         draft: run.policy.draft,
     };
-    match context.github.create_pull(pull).await {
+    match writer.create_pull(pull).await {
         Ok(opened) => {
             context
                 .logs
                 .line(run, &format!("opened pull request #{} for task {number}", opened.number))
                 .await;
-            Ok(applied(number, opened.id, opened.number))
+            Ok(Sent::Applied(Some(Remote { id: opened.id, number: Some(opened.number) })))
         }
-        // GitHub keeps one open pull request per branch: ours is there already.
-        Err(Error::Invalid { op, messages }) => match find(context, task).await? {
-            Some(remote) => Ok(applied(number, remote.id, remote.number.unwrap_or_default())),
+        // GitHub keeps one open pull request per branch: ours may be there already, and not be listed yet.
+        Err(Error::Invalid { op, messages }) => match find(context, task).await?.first() {
+            Some(remote) => Ok(Sent::Applied(Some(*remote))),
+            None if tries < CERTAIN && messages.iter().any(|m| m.contains("already exists")) => {
+                Err(Error::Unknown { op, why: messages.join("; ") })
+            }
             None => Err(Error::Invalid { op, messages }),
         },
         Err(error) => Err(error),
     }
 }
 
-pub(super) async fn look(context: &Context<'_>, number: TaskNumber) -> Result<Found, Error> {
-    let Some(task) = context.snapshot.orchestration.task(number) else { return Ok(Found::No) };
-    Ok(find(context, task).await?.map_or(Found::No, |remote| {
-        let event = TaskEvent::PullRequestKnown(remote.number.unwrap_or_default());
-        Found::Yes(remote, Some(RunEvent::Task(number, event)))
-    }))
+pub(super) async fn look(context: &Context<'_>, number: TaskNumber) -> Result<Vec<Remote>, Error> {
+    match context.snapshot.orchestration.task(number) {
+        Some(task) => find(context, task).await,
+        None => Ok(Vec::new()),
+    }
 }
 
-/// The open pull request of the task's branch that our App opened for it.
-async fn find(context: &Context<'_>, task: &Task) -> Result<Option<Remote>, Error> {
+/// The open pull requests of the task's branch that our App opened for it.
+async fn find(context: &Context<'_>, task: &Task) -> Result<Vec<Remote>, Error> {
     let key = EffectKey::PullRequest(task.number);
     let pulls = context.github.pulls_by_head(&task.branch).await?;
     let ours = pulls
         .into_iter()
-        .filter(|p| p.state == IssueState::Open && p.author_is_app && context.is_marked(&p.body, key));
-    Ok(ours.map(|p| Remote { id: p.id, number: Some(p.number) }).min_by_key(|r| r.number))
-}
-
-fn applied(task: TaskNumber, id: u64, number: u64) -> Sent {
-    let event = RunEvent::Task(task, TaskEvent::PullRequestKnown(number));
-    Sent::Applied(Some(Remote { id, number: Some(number) }), Some(event))
+        .filter(|p| p.state == IssueState::Open && p.author_is_app && context.is_marked(p.id, &p.body, key));
+    let mut found: Vec<Remote> = ours.map(|p| Remote { id: p.id, number: Some(p.number) }).collect();
+    found.sort_by_key(|r| r.number);
+    Ok(found)
 }
 
 /// Facts, not words: what GitHub shows must be what the runner said it pushed.

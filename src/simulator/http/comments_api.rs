@@ -20,8 +20,8 @@ fn shown(call: &Call<'_>, id: u64) -> Result<serde_json::Value, Refusal> {
 pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let since = call.since()?;
     let mut comments: Vec<&Comment> = call.world.comments_of(call.issue()?);
+    comments.retain(|c| call.world.listed(c.id, c.created_at));
     comments.retain(|c| since.is_none_or(|since| c.updated_at >= since));
-    comments.retain(|c| call.world.is_listed(c.id, c.created_at));
     page::list(call, &comments, |c| call.world.comment_json(c))
 }
 

@@ -19,7 +19,8 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .world
         .issues
         .values()
-        .filter(|i| i.repo == call.repo && !i.deleted && call.world.is_listed(i.id, i.created_at))
+        .filter(|i| i.repo == call.repo && !i.deleted)
+        .filter(|i| call.world.listed(i.id, i.created_at))
         .filter(|i| state == "all" || i.state.as_str() == state)
         .filter(|i| wanted.iter().filter(|l| !l.is_empty()).all(|l| has(i, l)))
         .filter(|i| creator.as_ref().is_none_or(|c| i.author.login.to_lowercase() == *c))

@@ -8,7 +8,7 @@ use crate::simulator::fault::{self, FaultEffect};
 use crate::simulator::options::{Exchange, TokenKind};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::service::Shared;
-use crate::simulator::trouble::{Arrival, Outage, OutageKind};
+use crate::simulator::outage::{Arrival, Outage, OutageKind};
 use crate::simulator::watch::CallRecord;
 use crate::simulator::world::World;
 use bytes::Bytes;
@@ -66,17 +66,19 @@ pub(in crate::simulator) async fn answer(
         body: Limited::new(body, BODY_LIMIT).collect().await.map_err(io::Error::other)?.to_bytes(),
     };
     let now = clock::now();
-    let (latency, mut effect, outage, installation) = {
+    let (latency, effect, outage, installation) = {
         let mut world = shared.world();
         let installation = installation_of(&world, &asked);
         let (at, method, path) = (now, asked.method.clone(), asked.path.clone());
-        world.trouble.arrivals.push(Arrival { at, installation, method, path });
+        world.outages.arrivals.push(Arrival { at, installation, method, path });
         let by_token = installation.filter(|_| !asked.path.starts_with("/app"));
         if let Some(installation) = by_token {
             world.arrived(installation, &asked.method, &asked.path, now);
         }
-        let effect = fault::take(&mut world.faults, &asked.method, &asked.path);
-        (world.options.latency, effect, world.trouble.outage(now), by_token)
+        let planned = fault::take(&mut world.faults, &asked.method, &asked.path);
+        let weather = world.options.weather.as_ref();
+        let effect = planned.or_else(|| weather?.strikes(&asked.method, &asked.path));
+        (world.options.latency, effect, world.outages.outage(now), by_token)
     };
     let _in_flight = InFlight { shared: Arc::clone(&shared), installation };
     if let Some(outage) = outage {
@@ -107,24 +109,25 @@ pub(in crate::simulator) async fn answer(
             }
             return Ok(response);
         }
-        Some(FaultEffect::Delay(time)) => clock::sleep(time).await,
         _ => {}
     }
-    let write = asked.method != "GET" && asked.path.starts_with("/repos/");
-    if effect.is_none() && write && installation.is_some() && shared.world().trouble.loses() {
-        effect = Some(FaultEffect::DropAfterApplying);
-    }
-    // Handlers run git and hold the state's lock: off the runtime's threads.
+    let wait = match effect {
+        Some(FaultEffect::Delay(time) | FaultEffect::DelayThenDrop(time)) => time,
+        _ => Duration::ZERO,
+    };
+    // On a task of its own: what has arrived is done, also when the client has gone meanwhile.
     let shared_there = Arc::clone(&shared);
-    let work = tokio::task::spawn_blocking(move || {
-        let reply = handle(&mut shared_there.world(), &asked);
-        shared_there.changed();
-        (asked, reply)
+    let work = shared.tasks.spawn(async move {
+        if !wait.is_zero() {
+            clock::sleep(wait).await;
+        }
+        carry_out(shared_there, asked).await
     });
-    let (asked, mut reply) = work.await.map_err(io::Error::other)?;
+    let (asked, mut reply) = work.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
     match effect {
-        Some(FaultEffect::DropAfterApplying) => {
-            finish(&shared, &asked, installation, reply, true);
+        Some(FaultEffect::DropAfterApplying | FaultEffect::DelayThenDrop(_)) => {
+            // Whatever it said, nobody heard it.
+            finish(&shared, &asked, None, reply, true);
             Err(io::Error::other("planned: dropped after applying"))
         }
         Some(FaultEffect::AnswerAfterApplying { status }) => {
@@ -181,6 +184,17 @@ async fn cut_off(
         }
         OutageKind::Reset | OutageKind::Refused => Err(io::Error::other("planned: cut off")),
     }
+}
+
+/// Handlers run git and hold the state's lock: off the runtime's threads. Without git they are quick.
+async fn carry_out(shared: Arc<Shared>, asked: Asked) -> Result<(Asked, Reply), tokio::task::JoinError> {
+    let quick = shared.world().options.git_in_memory;
+    let work = move || {
+        let reply = handle(&mut shared.world(), &asked);
+        shared.changed();
+        (asked, reply)
+    };
+    if quick { Ok(work()) } else { tokio::task::spawn_blocking(work).await }
 }
 
 /// Records the exchange, tells the observer and makes the response.

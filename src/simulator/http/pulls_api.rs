@@ -19,7 +19,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut found: Vec<(u64, u64)> = call
         .world
         .pulls_in(call.repo)
-        .filter(|(issue, _)| call.world.is_listed(issue.id, issue.created_at))
+        .filter(|(issue, _)| call.world.listed(issue.id, issue.created_at))
         .filter(|(issue, _)| state == "all" || issue.state.as_str() == state)
         // Without an owner the filter is ignored, as on GitHub.
         .filter(|(_, pull)| {

@@ -2,8 +2,8 @@
 
 use super::{Sqlite, Tx, runs};
 use crate::domain::{Effect, EffectKey, Remote, RunEvent, Scope};
-use crate::store::rows::{EffectRow, int, ms};
-use crate::store::{Intent, StoreError};
+use crate::store::rows::{EffectRow, int, ms, to_json};
+use crate::store::{Intent, NewEffect, StoreError};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteQueryResult;
@@ -118,6 +118,55 @@ pub(super) async fn interrupted(db: &Sqlite, look_at: Timestamp) -> Result<u64, 
             .await?;
     tx.commit().await?;
     Ok(done.rows_affected())
+}
+
+/// Adds rows that are not there yet, within the caller's transaction.
+pub(super) async fn add(
+    conn: &mut SqliteConnection,
+    scope: &Scope,
+    effects: &[NewEffect],
+) -> Result<(), StoreError> {
+    for effect in effects {
+        sqlx::query(
+            "INSERT INTO effects (scope, key, state, wanted, payload) VALUES (?, ?, 'wanted', '', ?)
+             ON CONFLICT (scope, key) DO NOTHING",
+        )
+        .bind(scope.to_string())
+        .bind(effect.key.to_string())
+        .bind(to_json(&effect.payload)?)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn wanted(db: &Sqlite, scope: &Scope, effects: Vec<NewEffect>) -> Result<(), StoreError> {
+    let mut tx = db.write().await?;
+    add(&mut tx, scope, &effects).await?;
+    Ok(tx.commit().await?)
+}
+
+pub(super) async fn made_in_doubt(
+    db: &Sqlite,
+    scope: &Scope,
+    key: EffectKey,
+    remote: Remote,
+    look_at: Timestamp,
+) -> Result<(), StoreError> {
+    let mut tx = db.write().await?;
+    let rows = sqlx::query(
+        "UPDATE effects SET state = 'doubt', not_before = ?, error = NULL, remote_id = ?, remote_number = ?
+         WHERE scope = ? AND key = ?",
+    )
+    .bind(ms(look_at))
+    .bind(int(remote.id)?)
+    .bind(remote.number.map(int).transpose()?)
+    .bind(scope.to_string())
+    .bind(key.to_string())
+    .execute(&mut *tx)
+    .await?;
+    found(&rows, scope, key)?;
+    Ok(tx.commit().await?)
 }
 
 pub(super) async fn doubted(

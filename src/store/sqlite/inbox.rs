@@ -1,9 +1,9 @@
 //! Deliveries: taken in by group commit, looked at in order, settled together with what they change.
 
-use super::{Sqlite, begin, runs};
+use super::{Sqlite, begin, effects, runs};
 use crate::clock;
 use crate::domain::DeliveryId;
-use crate::store::rows::{ms, small, time, to_json};
+use crate::store::rows::{ms, small, time};
 use crate::store::{InboxDelivery, NewDelivery, Received, Settled, Settlement, StoreError};
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePool;
@@ -162,17 +162,8 @@ pub(super) async fn settled(
             return Ok(Settled::Duplicate);
         }
     }
-    for effect in &settlement.effects {
-        sqlx::query(
-            "INSERT INTO effects (scope, key, state, wanted, payload) VALUES (?, ?, 'wanted', '', ?)
-             ON CONFLICT (scope, key) DO NOTHING",
-        )
-        .bind(crate::domain::Scope::Delivery(settlement.delivery.clone()).to_string())
-        .bind(effect.key.to_string())
-        .bind(to_json(&effect.payload)?)
-        .execute(&mut *tx)
-        .await?;
-    }
+    let scope = crate::domain::Scope::Delivery(settlement.delivery.clone());
+    effects::add(&mut tx, &scope, &settlement.effects).await?;
     if let Some(start) = &settlement.start
         && !runs::inserted(&mut tx, start).await?
     {

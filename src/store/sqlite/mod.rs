@@ -12,8 +12,8 @@ mod questions;
 mod runs;
 
 use super::{
-    Claimed, InboxDelivery, Intent, NewDelivery, Received, Recorded, RunnerSeen, Settled, Settlement, Store,
-    StoreError, TaskRole,
+    Claimed, InboxDelivery, Intent, NewDelivery, NewEffect, Received, Recorded, RunnerSeen, Settled,
+    Settlement, Store, StoreError, TaskRole,
 };
 use crate::domain::schedule::Limits;
 use crate::domain::{
@@ -217,6 +217,18 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         effects::applied(self, scope, key, digest, remote, event, now).await
+    }
+    async fn effects_wanted(&self, scope: &Scope, effects: Vec<NewEffect>) -> Result<(), StoreError> {
+        effects::wanted(self, scope, effects).await
+    }
+    async fn effect_made_in_doubt(
+        &self,
+        scope: &Scope,
+        key: EffectKey,
+        remote: Remote,
+        look_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        effects::made_in_doubt(self, scope, key, remote, look_at).await
     }
     async fn effect_doubted(
         &self,

@@ -2,5 +2,6 @@
 
 pub mod divisi;
 pub mod figures;
+pub mod rig;
 pub mod schema;
 pub mod world;

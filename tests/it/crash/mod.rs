@@ -1,0 +1,3 @@
+//! Exactly once through every crash: whole runs in virtual time (`matrix`), and the shipped binary (`real`).
+
+mod matrix;

@@ -1,0 +1,274 @@
+//! Whole runs in one process and in virtual time: the real orchestrator over the real SQLite store, against the
+//! simulated GitHub over loopback, with a runner that only tells facts.
+//!
+//! A [`Hub`] is a simulated GitHub with its clock; [`Hub::play`] plays one [`Script`] in a repository of its own. A life of
+//! Divisi is a runtime on a thread of its own ([`life`]); a crash drops that runtime where it stands.
+
+mod dice;
+mod life;
+mod runner;
+mod weather;
+
+pub use dice::Dice;
+pub use life::Crash;
+pub use runner::Fate;
+pub use weather::{Sky, Storm};
+
+use divisi::clock::{self, Virtual};
+use divisi::domain::DeliveryId;
+use divisi::github::Pace;
+use divisi::orchestrator::{Point, Without};
+use divisi::simulator::{NewIssue, Options, RepoContent, Role, Simulator, World};
+use divisi::store::NewDelivery;
+use life::{Life, Shared};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// A person with write access.
+pub const MAINTAINER: &str = "mia";
+/// How long the clock's owner rests between two looks.
+const REST: Duration = Duration::from_micros(300);
+/// The trigger label.
+const LABEL: &str = "parallel-orchestration";
+
+/// What happens in one run.
+pub struct Script {
+    /// Text of the master issue.
+    pub body: String,
+    /// `.github/divisi.toml`.
+    pub rules: String,
+    /// What becomes of an attempt: (task, attempt) to how long it takes and how it ends.
+    pub fate: Box<dyn Fn(u32, u32) -> (Duration, Fate) + Send + Sync>,
+    /// What the maintainer comments, each after the run has ended once more: (comment, whether an end follows).
+    pub says: Vec<(&'static str, bool)>,
+    /// How GitHub behaves.
+    pub sky: Sky,
+    /// When the process dies: each crash counts crossings from the start of its life.
+    pub crashes: VecDeque<Crash>,
+    /// Virtual time between a crash and the next start.
+    pub down: Duration,
+    /// Defences that are off.
+    pub without: Without,
+    /// How fast GitHub is used.
+    pub pace: Pace,
+    /// The most one request may take.
+    pub request_deadline: Duration,
+    /// How long lists may lag, as Divisi is told.
+    pub visibility_lag: Duration,
+    /// Virtual time after which a run that has not ended counts as lost.
+    pub patience: Duration,
+}
+
+impl Script {
+    /// A run in which every attempt succeeds after a few seconds and GitHub has a good day.
+    pub fn new(body: String) -> Self {
+        Self {
+            body,
+            rules: "agent = \"test\"\nmax_retries = 1\nstatus_interval = \"1h\"\n".to_owned(),
+            fate: Box::new(|task, _| (Duration::from_secs(2 + u64::from(task)), Fate::Pushed)),
+            says: Vec::new(),
+            sky: Sky::default(),
+            crashes: VecDeque::new(),
+            down: Duration::ZERO,
+            without: Without::default(),
+            pace: Pace::of(60_000),
+            request_deadline: Duration::from_secs(10),
+            visibility_lag: Duration::from_secs(5),
+            patience: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// What was seen of one run.
+pub struct Played {
+    /// The repository.
+    pub repo: String,
+    /// The master issue.
+    pub master: u64,
+    /// What was reacted to: ids of the maintainer's comments.
+    pub comments: Vec<u64>,
+    /// Every boundary that was crossed, over all lives.
+    pub crossed: Vec<Point>,
+    /// Crashes that happened.
+    pub crashes: u32,
+    /// Whether it came to rest in time, with every trigger answered by its end.
+    pub ended: bool,
+    /// Virtual time that passed.
+    pub took: Duration,
+}
+
+/// A simulated GitHub on a thread of its own, in virtual time.
+pub struct Hub {
+    pub github: Simulator,
+    pub clock: Virtual,
+    storm: Arc<Storm>,
+    dir: TempDir,
+    stop: CancellationToken,
+    thread: Option<std::thread::JoinHandle<()>>,
+    app_id: u64,
+    played: u64,
+}
+
+impl Hub {
+    /// Starts it; files go to memory where the machine has a directory for that.
+    pub fn start() -> Self {
+        let memory = std::path::Path::new("/dev/shm");
+        let dir = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory),
+            false => tempfile::tempdir(),
+        }
+        .expect("a temporary directory");
+        let clock = Virtual::starting_at(clock::now());
+        let storm = Arc::new(Storm::default());
+        let mut options =
+            Options::new(include_str!("../../../fixtures/test-app-key.pub.pem"), dir.path().join("github"));
+        options.git_in_memory = true;
+        options.weather = Some(storm.clone());
+        options.events = vec!["issues".to_owned(), "issue_comment".to_owned()];
+        options.rate_limit = u64::MAX;
+        let app_id = options.app_id;
+        let (stop, (told, hears)) = (CancellationToken::new(), std::sync::mpsc::channel());
+        let (its_stop, its_clock) = (stop.clone(), clock.clone());
+        let thread = std::thread::spawn(move || {
+            let _entered = its_clock.enter();
+            runtime(&its_clock).block_on(async {
+                let github = Simulator::start(options).await.expect("the simulator starts");
+                told.send(github).expect("somebody waits");
+                its_stop.cancelled().await;
+            });
+        });
+        let github = hears.recv().expect("the simulator");
+        github.install_app("acme").expect("an installation");
+        Self { github, clock, storm, dir, stop, thread: Some(thread), app_id, played: 0 }
+    }
+
+    /// Plays one run to its end, or until its patience is over.
+    pub fn play(&mut self, script: Script) -> Played {
+        let _entered = self.clock.enter();
+        self.played += 1;
+        let repo = format!("acme/app-{}", self.played);
+        let data: PathBuf = self.dir.path().join(format!("run-{}", self.played));
+        self.storm.set(Sky::default());
+        let content = RepoContent::files(&[("README.md", "# App\n"), (".github/divisi.toml", &script.rules)]);
+        self.github.create_repo(&repo, "main", &content).expect("a repository");
+        self.github.add_user(&repo, MAINTAINER, Role::Write).expect("a person");
+        let issue = NewIssue::new("Epic: the list", script.body.clone());
+        let master = self.github.open_issue(&repo, MAINTAINER, issue).expect("an issue");
+        let mut seen = self.github.read(|w| w.deliveries().len());
+        self.storm.set(script.sky.clone());
+
+        let shared = Arc::new(Shared {
+            clock: self.clock.clone(),
+            github: self.github.clone(),
+            repo: repo.clone(),
+            data: data.clone(),
+            app_id: self.app_id,
+            pace: script.pace,
+            without: script.without,
+            request_deadline: script.request_deadline,
+            visibility_lag: script.visibility_lag,
+            fate: script.fate,
+            mail: Mutex::default(),
+            bell: tokio::sync::Notify::new(),
+            quiet: AtomicBool::new(false),
+            held: Mutex::default(),
+            crossed: Mutex::default(),
+            deliveries: AtomicU64::new(0),
+        });
+        self.github.label_issue(&repo, MAINTAINER, master, LABEL).expect("a label");
+        self.post(&shared, &mut seen);
+
+        let (mut crashes, mut crashed) = (script.crashes, 0);
+        let (start, mut ends, mut says) = (self.clock.elapsed(), 1, VecDeque::from(script.says));
+        let mut comments = Vec::new();
+        let mut life = Life::begin(&shared, crashes.pop_front());
+        let ended = loop {
+            if self.clock.elapsed().saturating_sub(start) > script.patience {
+                break false;
+            }
+            self.clock.tick(Duration::MAX);
+            clock::sleep_blocking(REST);
+            if life.is_over() {
+                life.end();
+                crashed += 1;
+                self.clock.skip(script.down);
+                shared.quiet.store(false, Ordering::Release);
+                life = Life::begin(&shared, crashes.pop_front());
+                continue;
+            }
+            if !shared.quiet.load(Ordering::Acquire) {
+                continue;
+            }
+            if self.github.read(|w| reactions(w, &repo, master, "rocket")) < ends {
+                // At rest without an end: it can only be lost.
+                break false;
+            }
+            let Some((text, leads_to_an_end)) = says.pop_front() else { break true };
+            ends += usize::from(leads_to_an_end);
+            comments.push(self.github.comment(&repo, MAINTAINER, master, text).expect("a comment"));
+            self.post(&shared, &mut seen);
+        };
+        life.end();
+        let _ = std::fs::remove_dir_all(&data);
+        let crossed = std::mem::take(&mut *shared.crossed.lock().unwrap());
+        let took = self.clock.elapsed().saturating_sub(start);
+        Played { repo, master, comments, crossed, crashes: crashed, ended, took }
+    }
+
+    /// Hands what GitHub has to tell of people's acts to whatever life is there.
+    fn post(&self, shared: &Shared, seen: &mut usize) {
+        shared.quiet.store(false, Ordering::Release);
+        let new: Vec<NewDelivery> = self.github.read(|w| {
+            let new = &w.deliveries()[*seen..];
+            *seen = w.deliveries().len();
+            let acts = new.iter().filter(|d| matches!(d.action.as_deref(), Some("labeled" | "created")));
+            acts.map(|d| NewDelivery {
+                id: DeliveryId::new(d.guid.clone()),
+                event: d.event.clone(),
+                payload: d.payload.to_vec(),
+            })
+            .collect()
+        });
+        shared.mail.lock().unwrap().extend(new);
+        shared.bell.notify_one();
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A runtime whose every thread is in virtual time.
+fn runtime(clock: &Virtual) -> tokio::runtime::Runtime {
+    let clock = clock.clone();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_start(move || std::mem::forget(clock.enter()))
+        .build()
+        .expect("a runtime")
+}
+
+/// Reactions of the App to an issue and its comments.
+pub fn reactions(world: &World, repo: &str, issue: u64, content: &str) -> usize {
+    let bot = world.bot_login();
+    let own = world.issue(repo, issue).map(|i| i.reactions.as_slice()).unwrap_or_default();
+    let comments = world.comments(repo, issue);
+    let all = own.iter().chain(comments.iter().flat_map(|c| c.reactions.iter()));
+    all.filter(|r| r.content == content && r.by == bot).count()
+}
+
+/// A list of independent tasks.
+pub fn tasks(n: usize) -> String {
+    let list: Vec<String> = (1..=n).map(|i| format!("- [ ] Task number {i} of the list")).collect();
+    format!("What we want.\n\n## Tasks\n\n{}\n", list.join("\n"))
+}
