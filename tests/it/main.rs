@@ -9,6 +9,7 @@
 
 mod architecture;
 mod cli;
+mod deliveries;
 mod deploy_files;
 mod docs;
 mod egress;

@@ -7,12 +7,13 @@ mod effects;
 mod error;
 mod inbox;
 mod leases;
+mod marks;
 mod questions;
 mod runs;
 
 use super::{
-    Claimed, InboxDelivery, Intent, NewDelivery, Received, Recorded, RunnerSeen, Settled, Settlement, Store,
-    StoreError, TaskRole,
+    Claimed, InboxDelivery, Intent, Mark, NewDelivery, Received, Recorded, RunnerSeen, Settled, Settlement,
+    Store, StoreError, TaskRole,
 };
 use crate::domain::schedule::Limits;
 use crate::domain::{
@@ -26,6 +27,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Transaction};
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -156,6 +158,22 @@ impl Store for Sqlite {
     }
     async fn deliveries_pruned(&self, before: Timestamp) -> Result<u64, StoreError> {
         inbox::pruned(self, before).await
+    }
+
+    async fn deliveries_known(&self, ids: &[DeliveryId]) -> Result<HashSet<DeliveryId>, StoreError> {
+        marks::known(self, ids).await
+    }
+    async fn deliveries_waiting(&self) -> Result<bool, StoreError> {
+        marks::waiting(self).await
+    }
+    async fn label_known(&self, repo: u64, issue: u64) -> Result<bool, StoreError> {
+        marks::label_known(self, repo, issue).await
+    }
+    async fn mark(&self, mark: Mark) -> Result<Option<Timestamp>, StoreError> {
+        marks::mark(self, mark).await
+    }
+    async fn mark_moved(&self, mark: Mark, at: Timestamp) -> Result<(), StoreError> {
+        marks::moved(self, mark, at).await
     }
 
     async fn snapshot(&self, run: &RunId) -> Result<Snapshot, StoreError> {
