@@ -20,6 +20,7 @@ mod sandbox;
 mod scenarios;
 mod simulator;
 mod status_file;
+mod storage;
 mod store;
 mod support;
 mod webhook;

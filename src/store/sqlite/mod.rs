@@ -5,6 +5,7 @@
 
 mod effects;
 mod error;
+mod file;
 mod inbox;
 mod leases;
 mod marks;
@@ -47,6 +48,7 @@ pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
     inbox: inbox::Writer,
+    file: file::Opened,
 }
 
 type Tx = Transaction<'static, sqlx::Sqlite>;
@@ -89,8 +91,9 @@ impl Sqlite {
         MIGRATIONS.run(&writer).await?;
         let readers =
             pool().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        let inbox = inbox::Writer::start(writer.clone());
-        Ok(Self { writer, readers, inbox })
+        let file = file::Opened::at(path)?;
+        let inbox = inbox::Writer::start(writer.clone(), file.clone());
+        Ok(Self { writer, readers, inbox, file })
     }
 
     /// Waits for transactions that are under way, then closes every connection; later calls are `Unavailable`.
@@ -101,6 +104,7 @@ impl Sqlite {
 
     /// A transaction that may write. Dropping it rolls it back.
     async fn write(&self) -> Result<Tx, StoreError> {
+        self.file.still_there()?;
         begin(&self.writer).await
     }
 

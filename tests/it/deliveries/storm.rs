@@ -22,7 +22,7 @@ fn setup(env: Vec<(&'static str, String)>) -> Setup {
 fn trigger(world: &World, n: usize) -> Vec<u64> {
     let master = |i: usize| {
         let master = world.open(&format!("Epic {i}"), &tasks(2));
-        if i % 2 == 0 {
+        if i.is_multiple_of(2) {
             world.label(master);
         } else {
             world.say(master, "/orchestrate");
