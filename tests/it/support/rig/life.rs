@@ -1,7 +1,7 @@
 //! One life of Divisi: its runtime, its thread, and the boundary at which it dies.
 
 use super::runner::{self, Held};
-use super::{Fate, runtime};
+use super::{Fate, named, runtime};
 use async_trait::async_trait;
 use divisi::clock::{self, Virtual};
 use divisi::github::{App, AppConfig, Pace};
@@ -109,7 +109,7 @@ impl Life {
             died: Notify::new(),
         });
         let its_wire = wire.clone();
-        let thread = std::thread::spawn(move || {
+        let thread = named("divisi", move || {
             let shared = its_wire.shared.clone();
             let _entered = shared.clock.enter();
             let runtime = runtime(&shared.clock);
