@@ -143,7 +143,8 @@ impl Client {
     /// The repository as it is named today, by its id: after [`Error::Moved`].
     pub async fn repository(&self, id: u64, calls: &CallCounter) -> Result<Repo> {
         let op = "read a repository by its id";
-        let raw: RawRepository = self.read(Read::new(op), &format!("/repositories/{id}"), calls).await?.read(op)?;
+        let raw: RawRepository =
+            self.read(Read::new(op), &format!("/repositories/{id}"), calls).await?.read(op)?;
         Ok(raw.translate(self.shared.installation))
     }
 

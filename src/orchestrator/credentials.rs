@@ -42,11 +42,8 @@ impl Orchestrator {
             return Ok(issued.clone());
         }
         let token = self.shared.github.mint_scoped(repo.installation, repo.id, App::PUSH).await?;
-        let issued = Issued {
-            installation: repo.installation,
-            token: token.token,
-            expires_at: token.expires_at,
-        };
+        let issued =
+            Issued { installation: repo.installation, token: token.token, expires_at: token.expires_at };
         lock(&self.shared.credentials.0).entry(attempt.clone()).or_default().push(issued.clone());
         Ok(issued)
     }

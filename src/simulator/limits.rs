@@ -127,7 +127,8 @@ impl World {
         if !closed && ledger.spend(&limits, now, method != "GET", creates) {
             return Ok(());
         }
-        let message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+        let message =
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
         Err((Refusal::new(403, message), limits.says_how_long.then_some(QUIET.as_secs())))
     }
 

@@ -15,6 +15,7 @@ mod deploy_files;
 mod docs;
 mod egress;
 mod github;
+mod outage;
 mod plan;
 mod runner;
 mod sandbox;

@@ -6,9 +6,9 @@ use super::routes::{self, Need, Route};
 use crate::clock;
 use crate::simulator::fault::{self, FaultEffect};
 use crate::simulator::options::{Exchange, TokenKind};
+use crate::simulator::outage::{Arrival, Outage, OutageKind};
 use crate::simulator::refusal::Refusal;
 use crate::simulator::service::Shared;
-use crate::simulator::outage::{Arrival, Outage, OutageKind};
 use crate::simulator::watch::CallRecord;
 use crate::simulator::world::World;
 use bytes::Bytes;
@@ -380,8 +380,7 @@ fn authenticate(
     }
     let reset = installation.window.as_second() + 3600;
     if !matches!(route.need, Need::Either)
-        && let Err((refusal, wait)) =
-            world.within_limits(token.installation, &asked.method, &asked.path, now)
+        && let Err((refusal, wait)) = world.within_limits(token.installation, &asked.method, &asked.path, now)
     {
         match wait {
             Some(wait) => reply.headers.push(("retry-after", wait.to_string())),

@@ -1,5 +1,5 @@
 //! Exactly once through every crash: whole runs in virtual time (`matrix`), and the shipped binary (`real`).
 
-mod cast;
-mod check;
+pub mod cast;
+pub mod check;
 mod matrix;

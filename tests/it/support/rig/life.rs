@@ -20,8 +20,8 @@ use tokio::sync::Notify;
 const KEY: &str = include_str!("../../../fixtures/test-app-key.pem");
 /// Long enough that a lease never runs out here.
 const LEASE: Duration = Duration::from_secs(6 * 3600);
-/// How often a life looks whether anything is left to do.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often a life looks for deliveries that did not come.
+const CATCH_UP: Duration = Duration::from_secs(300);
 
 /// When a life dies.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,7 @@ pub struct Shared {
     pub without: Without,
     pub request_deadline: Duration,
     pub visibility_lag: Duration,
+    pub look: Duration,
     pub fate: Box<dyn Fn(u32, u32) -> (Duration, Fate) + Send + Sync>,
     /// Deliveries that were not accepted yet.
     pub mail: Mutex<VecDeque<NewDelivery>>,
@@ -112,7 +113,7 @@ impl Life {
         let thread = named("divisi", move || {
             let shared = its_wire.shared.clone();
             let _entered = shared.clock.enter();
-            let runtime = runtime(&shared.clock);
+            let runtime = runtime(&shared.clock, SignedDuration::ZERO);
             runtime.block_on(async {
                 tokio::select! {
                     biased;
@@ -157,6 +158,7 @@ async fn live(shared: &Arc<Shared>, wire: &Arc<Wire>) {
         visibility_lag: shared.visibility_lag,
         request_deadline: shared.request_deadline,
         lease: LEASE,
+        catch_up_every: CATCH_UP,
         runs_per_repo: 2,
         agents: vec!["test".to_owned()],
         agent: None,
@@ -195,11 +197,11 @@ async fn live(shared: &Arc<Shared>, wire: &Arc<Wire>) {
 /// Says when nothing is left to do, now or later.
 async fn look_for_rest(shared: Arc<Shared>, store: Arc<dyn Store>) {
     loop {
-        clock::sleep(LOOK).await;
+        clock::sleep(shared.look).await;
         let later = clock::now() + SignedDuration::from_hours(24);
         let rest = shared.mail.lock().unwrap().is_empty()
             && store.runs_open().await.is_ok_and(|open| open.is_empty())
-            && store.delivery_due(later).await.is_ok_and(|due| due.is_none())
+            && store.delivery_due(later, &[]).await.is_ok_and(|due| due.is_none())
             && store.answers_due(later).await.is_ok_and(|due| due.is_empty());
         // Mail that came meanwhile is no rest.
         let rest = rest && shared.mail.lock().unwrap().is_empty();

@@ -21,6 +21,7 @@ use divisi::github::Pace;
 use divisi::orchestrator::{Point, Without};
 use divisi::simulator::{NewIssue, Options, RepoContent, Role, Simulator, World};
 use divisi::store::NewDelivery;
+use jiff::SignedDuration;
 use life::{Life, Shared};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -65,6 +66,8 @@ pub struct Script {
     pub visibility_lag: Duration,
     /// Virtual time after which a run that has not ended counts as lost.
     pub patience: Duration,
+    /// How often it is looked whether anything is left to do.
+    pub look: Duration,
 }
 
 impl Script {
@@ -83,6 +86,7 @@ impl Script {
             request_deadline: Duration::from_secs(10),
             visibility_lag: Duration::from_secs(5),
             patience: Duration::from_secs(3600),
+            look: Duration::from_secs(2),
         }
     }
 }
@@ -114,6 +118,7 @@ pub struct Hub {
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
     app_id: u64,
+    ahead: SignedDuration,
     played: u64,
     idle: idle::Idle,
 }
@@ -121,6 +126,11 @@ pub struct Hub {
 impl Hub {
     /// Starts it; files go to memory where the machine has a directory for that.
     pub fn start() -> Self {
+        Self::with(SignedDuration::ZERO, |_| ())
+    }
+
+    /// Starts one whose clock is so far ahead of Divisi's, with other options.
+    pub fn with(ahead: SignedDuration, change: impl FnOnce(&mut Options)) -> Self {
         let memory = std::path::Path::new("/dev/shm");
         let dir = match memory.is_dir() {
             true => tempfile::tempdir_in(memory),
@@ -135,12 +145,13 @@ impl Hub {
         options.weather = Some(storm.clone());
         options.events = vec!["issues".to_owned(), "issue_comment".to_owned()];
         options.rate_limit = u64::MAX;
+        change(&mut options);
         let app_id = options.app_id;
         let (stop, (told, hears)) = (CancellationToken::new(), std::sync::mpsc::channel());
         let (its_stop, its_clock) = (stop.clone(), clock.clone());
         let thread = named("github", move || {
-            let _entered = its_clock.enter();
-            runtime(&its_clock).block_on(async {
+            let _entered = its_clock.enter_skewed(ahead);
+            runtime(&its_clock, ahead).block_on(async {
                 let github = Simulator::start(options).await.expect("the simulator starts");
                 told.send(github).expect("somebody waits");
                 its_stop.cancelled().await;
@@ -156,6 +167,7 @@ impl Hub {
             stop,
             thread: Some(thread),
             app_id,
+            ahead,
             played: 0,
             idle: idle::Idle::new(),
         }
@@ -163,7 +175,8 @@ impl Hub {
 
     /// Plays one run to its end, or until its patience is over.
     pub fn play(&mut self, script: Script) -> Played {
-        let _entered = self.clock.enter();
+        // People live by GitHub's clock.
+        let _entered = self.clock.enter_skewed(self.ahead);
         self.played += 1;
         let repo = format!("acme/app-{}", self.played);
         let data: PathBuf = self.dir.path().join(format!("run-{}", self.played));
@@ -186,6 +199,7 @@ impl Hub {
             without: script.without,
             request_deadline: script.request_deadline,
             visibility_lag: script.visibility_lag,
+            look: script.look,
             fate: script.fate,
             mail: Mutex::default(),
             bell: tokio::sync::Notify::new(),
@@ -278,12 +292,12 @@ fn named(name: &str, work: impl FnOnce() + Send + 'static) -> std::thread::JoinH
 }
 
 /// A runtime whose every thread is in virtual time.
-fn runtime(clock: &Virtual) -> tokio::runtime::Runtime {
+fn runtime(clock: &Virtual, ahead: SignedDuration) -> tokio::runtime::Runtime {
     let clock = clock.clone();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("blocking")
-        .on_thread_start(move || std::mem::forget(clock.enter()))
+        .on_thread_start(move || std::mem::forget(clock.enter_skewed(ahead)))
         .build()
         .expect("a runtime")
 }
