@@ -78,26 +78,7 @@ impl Client {
 
     /// The repository as it is named today, by its id: after [`Error::Moved`].
     pub async fn repository(&self, id: u64, calls: &CallCounter) -> Result<Repo> {
-        #[derive(serde::Deserialize)]
-        struct Raw {
-            id: u64,
-            name: String,
-            owner: RawOwner,
-            default_branch: String,
-        }
-        #[derive(serde::Deserialize)]
-        struct RawOwner {
-            login: String,
-        }
-        let op = "read a repository by its id";
-        let raw: Raw = self.read(op, &format!("/repositories/{id}"), calls).await?.read(op)?;
-        Ok(Repo {
-            id: raw.id,
-            owner: raw.owner.login,
-            name: raw.name,
-            installation: self.shared.installation,
-            default_branch: raw.default_branch,
-        })
+        Ok(self.repository_standing(id, calls).await?.repo)
     }
 
     pub(super) fn core(&self) -> &Core {
@@ -133,7 +114,7 @@ impl Client {
     }
 
     /// A GET, repeated; its answer is a success.
-    async fn read(&self, op: &'static str, path: &str, calls: &CallCounter) -> Result<Answer> {
+    pub(super) async fn read(&self, op: &'static str, path: &str, calls: &CallCounter) -> Result<Answer> {
         let request = Request { op, method: &Method::GET, path, body: None };
         retry(self.core().request_deadline * 2, || async {
             let answer = self.call(request, Cost::Read, calls).await?;
@@ -145,6 +126,11 @@ impl Client {
 }
 
 impl RepoClient {
+    /// The installation through which it speaks.
+    pub fn installation(&self) -> &Client {
+        &self.client
+    }
+
     /// The repository that this client speaks of.
     pub fn repo(&self) -> &Repo {
         &self.repo

@@ -39,7 +39,11 @@ impl Orchestrator {
         {
             return Ok(issued.clone());
         }
-        let token = self.shared.github.mint_scoped(repo.installation, repo.id, App::PUSH).await?;
+        let minted = self.shared.github.mint_scoped(repo.installation, repo.id, App::PUSH).await;
+        if minted.as_ref().is_err_and(super::standing::is_suspicious) {
+            self.look_soon(&attempt.run);
+        }
+        let token = minted?;
         let issued = Issued { token: token.token, expires_at: token.expires_at };
         lock(&self.shared.credentials.0).entry(attempt.clone()).or_default().push(issued.clone());
         Ok(issued)

@@ -15,9 +15,10 @@ mod sub_issue;
 
 use super::Settings;
 use super::logs::Logs;
+use super::standing::{self, Ending};
 use crate::clock;
 use crate::domain::{Effect, EffectKey, Remote, RunEvent, Scope, Snapshot};
-use crate::github::{Error, RepoClient};
+use crate::github::{App, Error, RepoClient};
 use crate::report::marker;
 use crate::store::{Store, StoreError};
 use crate::telemetry::names;
@@ -30,6 +31,8 @@ pub(super) use notice::Answer;
 pub(super) struct Context<'a> {
     /// The run as it was when the pass began.
     pub snapshot: &'a Snapshot,
+    /// The App, to ask how things stand.
+    pub app: &'a App,
     /// The run's repository; calls are counted for the run.
     pub github: RepoClient,
     /// Settings.
@@ -53,6 +56,8 @@ pub(super) enum Step {
     Moved,
     /// Put off.
     Waits,
+    /// GitHub is not as the run knew it: what else was decided with it may be wrong.
+    Stale,
 }
 
 /// What an effect has to say and where it would be found.
@@ -82,11 +87,21 @@ pub(super) async fn run(
                 return Ok(Step::Moved);
             }
             Ok(Found::No) => {}
-            Err(error) => {
-                let at = later(backoff(effect.tries));
-                store.effect_doubted(&scope, key, at, &error.to_string()).await?;
-                return Ok(Step::Waits);
-            }
+            Err(error) => match ending(store, context, false, error).await? {
+                Ending::Known => {
+                    store.effect_doubted(&scope, key, clock::now(), "how things stand has changed").await?;
+                    return Ok(Step::Stale);
+                }
+                // Where nothing may be looked at, nothing is sent either.
+                Ending::Error(error) if super::is_final(&error) => {
+                    return settle(store, context.settings, &effect, digest, Err(error)).await;
+                }
+                Ending::Error(error) => {
+                    let at = later(backoff(effect.tries));
+                    store.effect_doubted(&scope, key, at, &error.to_string()).await?;
+                    return Ok(Step::Waits);
+                }
+            },
         }
     }
     let sent = match key {
@@ -100,7 +115,28 @@ pub(super) async fn run(
         EffectKey::CloseSubIssue(task) => close_sub_issue::send(context, task).await,
         EffectKey::Notice => Ok(Sent::Refused("a run has no notices".to_owned(), None)),
     };
+    let sent = match sent {
+        Err(error) => match ending(store, context, effect.remote.is_some(), error).await? {
+            Ending::Known => {
+                store.effect_postponed(&scope, key, clock::now(), "how things stand has changed").await?;
+                return Ok(Step::Stale);
+            }
+            Ending::Error(error) => Err(error),
+        },
+        sent => sent,
+    };
     settle(store, context.settings, &effect, digest, sent).await
+}
+
+/// What an error means, after a look at how things stand.
+async fn ending(
+    store: &dyn Store,
+    context: &Context<'_>,
+    edits: bool,
+    error: Error,
+) -> Result<Ending, StoreError> {
+    let about = (context.app, &context.github, &context.snapshot.orchestration);
+    standing::ending(store, about, edits, error).await
 }
 
 /// Carries out one answer to a delivery.
@@ -126,6 +162,7 @@ pub(super) async fn answer(
         },
         _ => notice::send(settings, github, &effect, answer).await,
     };
+    let sent = sent.map_err(|error| standing::moved_for_good(effect.tries, error));
     settle(store, settings, &effect, &digest, sent).await
 }
 

@@ -1,7 +1,7 @@
 //! Domain to wire and back, once.
 
 use crate::dispatch::wire;
-use crate::domain::{Published, TaskEvent};
+use crate::domain::{Halt, Orchestration, Published, TaskEvent, TaskNumber};
 use crate::store::Claimed;
 
 /// What a runner is told about a claimed attempt; `None` if its task has no sub-issue, which a ready task has.
@@ -60,6 +60,14 @@ fn session(run: &str, task: u32, epoch: u64) -> String {
         &hex[17..20],
         fold & 0xffff_ffff_ffff
     )
+}
+
+/// What the runner of a task whose lease was renewed is told: to go on, or to stop.
+pub(super) fn verdict(run: &Orchestration, task: TaskNumber) -> wire::Verdict {
+    match run.task(task).and_then(|t| t.halt) {
+        Some(Halt::Cancel | Halt::Hold) => wire::Verdict::Cancel,
+        None => wire::Verdict::Renewed,
+    }
 }
 
 /// The event that a finish means for its task.

@@ -14,6 +14,7 @@ use super::{
     Claimed, InboxDelivery, Intent, NewDelivery, Received, Recorded, RunnerSeen, Settled, Settlement, Store,
     StoreError, TaskRole,
 };
+use crate::domain::explain::Places;
 use crate::domain::schedule::Limits;
 use crate::domain::{
     AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Remote, RunEvent, RunId, RunnerId, Scope,
@@ -275,6 +276,10 @@ impl Store for Sqlite {
     }
     async fn attempt_ended_by(&self, attempt: &AttemptId) -> Result<Option<(u64, RunnerId)>, StoreError> {
         leases::ended_by(self, attempt).await
+    }
+
+    async fn places(&self, installation: u64) -> Result<Places, StoreError> {
+        questions::places(self, installation).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
