@@ -19,7 +19,7 @@ impl Behind for Desk {
             is_final: orchestrator::is_final(&e) && !orchestrator::is_suspension(&e),
         })?;
         let token = issued.token.expose_secret().to_owned();
-        Ok(wire::Credential { token, expires_at_ms: issued.expires_at.as_millisecond() })
+        Ok(wire::Credential { token, expires_at_ms: issued.expires_at.as_millisecond(), clone_url: None })
     }
 
     async fn attempt_over(&self, attempt: &AttemptId) {

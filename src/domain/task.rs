@@ -436,7 +436,11 @@ impl Task {
             | (S::Publishing, E::GivenUp(why)) => {
                 next.fail(Failure::new(FailureKind::Cancelled, why.clone()), now);
             }
-            (S::Running, E::CancelAsked(_) | E::GivenUp(_)) => next.halt = Some(Halt::Cancel),
+            (S::Running, E::CancelAsked(why) | E::GivenUp(why)) => {
+                next.halt = Some(Halt::Cancel);
+                // What was told of an earlier failure is told already; this is what the end will say.
+                next.failure = Some(Failure::new(FailureKind::Cancelled, why.clone()));
+            }
             (S::Running, E::HoldAsked) => next.halt = self.halt.or(Some(Halt::Hold)),
             (S::Failed | S::Cancelled, E::RetryAsked) => {
                 next.state = if self.sub_issue.is_some() { S::Ready } else { S::Planned };
@@ -492,7 +496,9 @@ impl Task {
         match halt {
             None => return false,
             Some(Halt::Cancel) => {
-                self.fail(Failure::new(FailureKind::Cancelled, "A person cancelled it."), now);
+                let why = self.failure.take().filter(|f| f.kind == FailureKind::Cancelled);
+                let unsaid = || Failure::new(FailureKind::Cancelled, "A person cancelled it.");
+                self.fail(why.unwrap_or_else(unsaid), now);
             }
             Some(Halt::Hold) => {
                 self.progress = Progress::default();

@@ -24,7 +24,6 @@ fn outcome(task: &Task, event: &TaskEvent) -> Becomes {
 
 #[test]
 fn every_event_in_every_state() {
-    use TaskState as S;
     let kind = FailureKind::TestFailure;
     // (event, the states that it moves and where to); everywhere else: refused.
     let table: Vec<(TaskEvent, Vec<(S, S)>)> = vec![
@@ -40,6 +39,22 @@ fn every_event_in_every_state() {
         (TaskEvent::PublishRefused(failure(kind)), vec![(S::Publishing, S::Failed)]),
         (TaskEvent::FollowUpKnown(8), STATES.map(|s| (s, s)).to_vec()),
         (TaskEvent::RetryAsked, vec![(S::Failed, S::Ready), (S::Cancelled, S::Ready)]),
+        (
+            TaskEvent::CancelAsked(String::new()),
+            vec![(S::Planned, S::Cancelled), (S::Ready, S::Cancelled), (S::Running, S::Running)],
+        ),
+        (
+            TaskEvent::GivenUp(String::new()),
+            vec![
+                (S::Planned, S::Cancelled),
+                (S::Ready, S::Cancelled),
+                (S::Running, S::Running),
+                (S::Publishing, S::Cancelled),
+            ],
+        ),
+        (TaskEvent::HoldAsked, vec![(S::Running, S::Running)]),
+        (TaskEvent::PullClosed, vec![(S::Completed, S::Completed), (S::InReview, S::InReview)]),
+        (TaskEvent::PullReopened, vec![(S::Completed, S::Completed), (S::InReview, S::InReview)]),
     ];
     for (event, moves) in &table {
         let of_a_lease = matches!(
@@ -240,7 +255,7 @@ fn a_cancel_ends_what_has_not_begun_and_tells_what_runs_to_stop() {
     ] {
         let ended = stopping.apply(&end, 1, at(9)).expect("it ends");
         assert_eq!((ended.state, ended.halt, ended.losses), (S::Cancelled, None, 0), "{end:?}");
-        assert_eq!(ended.failure.map(|f| f.kind), Some(FailureKind::Cancelled));
+        assert_eq!(ended.failure.map(|f| f.message).as_deref(), Some("@mia cancelled it."));
     }
     let kept = stopping.apply(&pushed(1), 1, at(9)).expect("verified work is kept");
     assert_eq!((kept.state, kept.halt), (S::Publishing, None));

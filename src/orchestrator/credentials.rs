@@ -40,7 +40,8 @@ impl Orchestrator {
             return Ok(issued.clone());
         }
         let minted = self.shared.github.mint_scoped(repo.installation, repo.id, App::PUSH).await;
-        if minted.as_ref().is_err_and(super::standing::is_suspicious) {
+        // 422 when the repository is none of the installation's any more.
+        if minted.as_ref().is_err_and(|e| super::is_final(e) || super::standing::is_suspicious(e)) {
             self.look_soon(&attempt.run);
         }
         let token = minted?;

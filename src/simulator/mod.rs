@@ -20,6 +20,7 @@ mod key;
 mod labels;
 mod links;
 mod options;
+mod owners;
 mod pulls;
 mod reactions;
 mod refs;

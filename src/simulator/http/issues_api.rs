@@ -19,7 +19,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .world
         .issues
         .values()
-        .filter(|i| i.repo == call.repo && !i.deleted)
+        .filter(|i| i.repo == call.repo && !i.is_gone())
         .filter(|i| state == "all" || i.state.as_str() == state)
         .filter(|i| wanted.iter().filter(|l| !l.is_empty()).all(|l| has(i, l)))
         .filter(|i| creator.as_ref().is_none_or(|c| i.author.login.to_lowercase() == *c))

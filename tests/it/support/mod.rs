@@ -2,5 +2,6 @@
 
 pub mod divisi;
 pub mod figures;
+pub mod gate;
 pub mod schema;
 pub mod world;
