@@ -14,10 +14,12 @@ pub(super) struct Desk(pub Orchestrator);
 impl Behind for Desk {
     async fn credential(&self, attempt: &AttemptId, repo: &Repo) -> Result<wire::Credential, NoCredential> {
         let issued = self.0.credential(attempt, repo).await;
-        let issued =
-            issued.map_err(|e| NoCredential { why: e.to_string(), is_final: orchestrator::is_final(&e) })?;
+        let issued = issued.map_err(|e| NoCredential {
+            why: e.to_string(),
+            is_final: orchestrator::is_final(&e) && !orchestrator::is_suspension(&e),
+        })?;
         let token = issued.token.expose_secret().to_owned();
-        Ok(wire::Credential { token, expires_at_ms: issued.expires_at.as_millisecond() })
+        Ok(wire::Credential { token, expires_at_ms: issued.expires_at.as_millisecond(), clone_url: None })
     }
 
     async fn attempt_over(&self, attempt: &AttemptId) {

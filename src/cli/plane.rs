@@ -85,6 +85,7 @@ impl Plane {
             request_deadline: REQUEST_DEADLINE,
             lease: LEASE,
             runs_per_repo: config.limits.runs_per_repo,
+            attempts_per_installation: config.limits.attempts_per_installation,
             agents: config.agents.keys().cloned().collect(),
             agent: options.agent.clone(),
             marker_key: marker::Key::derive(config.github.private_key.expose_secret().as_bytes()),

@@ -275,6 +275,9 @@ pub struct Credential {
     pub token: String,
     /// Milliseconds since 1970.
     pub expires_at_ms: i64,
+    /// Where the repository is now; it may have been renamed since the attempt was handed out.
+    #[serde(default)]
+    pub clone_url: Option<String>,
 }
 
 impl std::fmt::Debug for Credential {

@@ -11,6 +11,16 @@ pub enum Command {
     Start,
     /// Run failed tasks again: these, or (without a list) the one that the issue stands for, or all.
     Retry(Vec<TaskNumber>),
+    /// Stop every agent of the run, or of the one task that the issue stands for.
+    Cancel,
+    /// Start no new agents.
+    Pause,
+    /// Go on after [`Command::Pause`].
+    Resume,
+    /// Say where the run or the task stands.
+    Status,
+    /// Say why it is not running.
+    Explain,
     /// Say what can be said.
     Help,
 }
@@ -46,6 +56,36 @@ pub const GRAMMAR: &[Word] = &[
         value: "[1,3-5]",
         does: "Run failed tasks again: on a sub-issue, its follow-up or its pull request that task; on the master issue every failed task, or the ones listed.",
         build: Command::Retry,
+    },
+    Word {
+        flag: "--cancel",
+        value: "",
+        does: "Stop: on the master issue every agent of the run, on a sub-issue, its follow-up or its pull request that task. Branches, pull requests and state are kept.",
+        build: |_| Command::Cancel,
+    },
+    Word {
+        flag: "--pause",
+        value: "",
+        does: "Start no new agents (master issue). Those at work go on, and their results are published.",
+        build: |_| Command::Pause,
+    },
+    Word {
+        flag: "--resume",
+        value: "",
+        does: "Start agents again after `--pause` (master issue).",
+        build: |_| Command::Resume,
+    },
+    Word {
+        flag: "--status",
+        value: "",
+        does: "Say where the run stands, or the one task.",
+        build: |_| Command::Status,
+    },
+    Word {
+        flag: "--explain",
+        value: "",
+        does: "Say why it is not running: permission, plan, dependency, capacity, pause, limit or runner.",
+        build: |_| Command::Explain,
     },
     Word { flag: "--help", value: "", does: "Show this table.", build: |_| Command::Help },
 ];
@@ -171,6 +211,11 @@ mod tests {
         check("/orchestrate --RETRY 3,1-2 2", Some(Ok(Command::Retry(vec![1, 2, 3]))));
         check("/orchestrate --retry [1,3-5]", Some(Ok(Command::Retry(vec![1, 3, 4, 5]))));
         check("/orchestrate --retry=4", Some(Ok(Command::Retry(vec![4]))));
+        check("/orchestrate --cancel\nit goes wrong", Some(Ok(Command::Cancel)));
+        check("/orchestrate --Pause", Some(Ok(Command::Pause)));
+        check("/orchestrate --resume ", Some(Ok(Command::Resume)));
+        check("/orchestrate --status", Some(Ok(Command::Status)));
+        check("/orchestrate --explain", Some(Ok(Command::Explain)));
     }
 
     #[test]
@@ -196,6 +241,10 @@ mod tests {
         check("/orchestrate retry", Some(Err(("retry", Some("/orchestrate --retry")))));
         check("/orchestrate help", Some(Err(("help", Some("/orchestrate --help")))));
         check("/orchestrate --frobnicate", Some(Err(("--frobnicate", None))));
+        check("/orchestrate --cancle", Some(Err(("--cancle", Some("/orchestrate --cancel")))));
+        check("/orchestrate --stauts", Some(Err(("--stauts", Some("/orchestrate --status")))));
+        check("/orchestrate --cancel 2", Some(Err(("2", Some("/orchestrate --cancel")))));
+        check("/orchestrate --pause --resume", Some(Err(("--resume", Some("/orchestrate --pause")))));
         check("/orchestrate --help me", Some(Err(("me", Some("/orchestrate --help")))));
         check("/orchestrate --retry 5-3", Some(Err(("5-3", Some("/orchestrate --retry 1,3-5")))));
         check("/orchestrate --retry 0", Some(Err(("0", Some("/orchestrate --retry 1,3-5")))));

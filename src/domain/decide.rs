@@ -15,6 +15,8 @@ pub enum Action {
     Effect { key: EffectKey, digest: String },
     /// Everything is terminal and told about: end the run.
     End,
+    /// Ask GitHub whether the App, the repository and the master issue are as they were.
+    LookAround,
     /// Nothing more now; look again then.
     WakeAt(Timestamp),
 }
@@ -31,6 +33,17 @@ pub struct Snapshot {
 /// The actions that bring GitHub and the run one step closer to what the state says, in the order in which
 /// they should be carried out. Empty means that the run is settled until something happens.
 pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<Action> {
+    let orchestration = &snapshot.orchestration;
+    if orchestration.run.stops.gone.is_some() {
+        // Nothing can be said any more; agents that still run are waited for.
+        let over = orchestration.tasks.iter().all(|t| t.state.is_terminal());
+        let end = over && orchestration.run.state == RunState::Active;
+        return if end { vec![Action::End] } else { Vec::new() };
+    }
+    if let Some(suspended) = orchestration.run.stops.suspended {
+        let at = suspended.look_at;
+        return vec![if at > now { Action::WakeAt(at) } else { Action::LookAround }];
+    }
     let mut steps = Steps { snapshot, now, actions: Vec::new(), wake: None };
     steps.sub_issues();
     steps.pull_requests();

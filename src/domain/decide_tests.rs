@@ -52,6 +52,7 @@ fn said(snapshot: &Snapshot, now: i64) -> Vec<String> {
         .map(|action| match action {
             Action::Effect { key, digest } => format!("{key}={digest}"),
             Action::End => "end".to_owned(),
+            Action::LookAround => "look".to_owned(),
             Action::WakeAt(time) => format!("wake+{}", time.as_second() - at(0).as_second()),
         })
         .collect()
@@ -282,4 +283,36 @@ fn nothing_is_wanted_twice_and_nothing_that_is_done_is_wanted_again() {
             }
         }
     }
+}
+
+#[test]
+fn where_nothing_can_be_said_nothing_is_wanted_but_the_end() {
+    let mut gone = snapshot(run(&[S::Failed, S::Running]));
+    gone.orchestration.run.stops.gone = Some(Gone::Archived);
+    assert!(said(&gone, 0).is_empty(), "the agent is waited for");
+    gone.orchestration.tasks[1].state = S::Cancelled;
+    assert_eq!(said(&gone, 0), ["end"], "no follow-up, no summary");
+    gone.orchestration.run.state = RunState::Ended(Outcome::Cancelled);
+    assert!(said(&gone, 0).is_empty());
+}
+
+#[test]
+fn while_the_app_is_suspended_github_is_only_asked_how_it_stands() {
+    let mut held = snapshot(run(&[S::Planned, S::Publishing, S::Failed]));
+    held.orchestration.run.stops.suspended = Some(Suspension { since: at(0), look_at: at(300) });
+    assert_eq!(said(&held, 10), ["wake+300"]);
+    assert_eq!(said(&held, 300), ["look"]);
+}
+
+#[test]
+fn a_pause_and_a_cancel_are_seen_soon() {
+    let shown = links_done(snapshot(run(&[S::Running, S::Ready])), 2);
+    let shown = shown.with(done(EffectKey::Progress, "0|r0,w0", at(100)));
+    let mut paused = shown.clone();
+    paused.orchestration.run.stops.paused = true;
+    assert_eq!(said(&paused, 106), ["progress=0p|r0,w0"]);
+    let mut cancelled = shown;
+    cancelled.orchestration.run.stops.cancelled = true;
+    cancelled.orchestration.tasks[0].halt = Some(Halt::Cancel);
+    assert_eq!(said(&cancelled, 106), ["progress=0x|s0,w0"]);
 }

@@ -171,6 +171,11 @@ impl World {
                     4 => failed(epoch, FailureKind::Cancelled, false),
                     _ => pushed(epoch),
                 },
+                TaskState::Completed if self.luck.next(4) == 1 => match self.luck.next(3) {
+                    0 => TaskEvent::PullClosed,
+                    1 => TaskEvent::PullReopened,
+                    _ => TaskEvent::Merged("main".to_owned()),
+                },
                 TaskState::Failed | TaskState::Cancelled if self.luck.next(3) == 1 => {
                     self.retries += 1;
                     let asked = RunEvent::Reopened {
@@ -188,6 +193,28 @@ impl World {
         acted
     }
 
+    /// A person (or GitHub's side) does something to the whole run; whether it changed anything.
+    fn people_act(&mut self) -> bool {
+        let number = u32::from(self.luck.next(4)) + 1;
+        let cancel = |tasks| RunEvent::CancelAsked {
+            tasks,
+            why: "@mia cancelled it.".to_owned(),
+            target: None,
+            delivery: DeliveryId::new("c"),
+        };
+        let event = match self.luck.next(40) {
+            1 => cancel(None),
+            2 | 3 => cancel(Some(vec![number])),
+            4 | 5 => RunEvent::PauseAsked,
+            6 => RunEvent::ResumeAsked,
+            7 => RunEvent::Suspended { look_at: self.now + SignedDuration::from_mins(5) },
+            8 => RunEvent::Unsuspended,
+            9 => RunEvent::Gone(Gone::ALL[usize::from(self.luck.next(5))]),
+            _ => return false,
+        };
+        self.happens(event)
+    }
+
     /// Runs to the end; the number of passes.
     fn settle(&mut self) -> u32 {
         for pass in 1..5_000 {
@@ -201,11 +228,24 @@ impl World {
                         self.happens(RunEvent::Ended) || !self.luck.is_over(),
                         "`decide` ends a run that cannot end"
                     ),
+                    Action::LookAround => {
+                        let held = self.luck.next(2) == 1;
+                        let look_at = self.now + SignedDuration::from_mins(5);
+                        let found =
+                            if held { RunEvent::Suspended { look_at } } else { RunEvent::Unsuspended };
+                        assert!(self.happens(found));
+                    }
                     Action::WakeAt(time) => wake = Some(time),
                 }
             }
             self.now += SignedDuration::from_secs(1);
-            if self.others_act() || !quiet {
+            let acted = self.people_act() | self.others_act();
+            self.check_files();
+            if acted || !quiet {
+                continue;
+            }
+            // When nothing else happens, somebody lets a paused run go on.
+            if self.snapshot.orchestration.run.stops.paused && self.happens(RunEvent::ResumeAsked) {
                 continue;
             }
             match wake {
@@ -214,6 +254,16 @@ impl World {
             }
         }
         panic!("the run never settles: {:?}", decide(&self.snapshot, self.now));
+    }
+
+    /// Tasks that name the same file never work at once.
+    fn check_files(&self) {
+        let tasks = &self.snapshot.orchestration.tasks;
+        let at_work = |t: &&Task| matches!(t.state, TaskState::Running | TaskState::Publishing);
+        for task in tasks.iter().filter(at_work) {
+            let other = tasks.iter().filter(at_work).find(|t| task.waits_for.contains(&t.number));
+            assert!(other.is_none(), "tasks {} and {other:?} work at once", task.number);
+        }
     }
 
     fn refused(&self, key: EffectKey) -> bool {
@@ -226,6 +276,13 @@ impl World {
         assert!(matches!(orchestration.run.state, RunState::Ended(_)), "{:?}", orchestration.digest());
         for (key, things) in &self.github {
             assert_eq!(things.len(), 1, "{key} is there more than once");
+        }
+        if orchestration.run.stops.gone.is_some() {
+            // Nothing can be said any more, and everything is over.
+            assert!(orchestration.tasks.iter().all(|t| t.state.is_terminal()));
+            let left = decide(&self.snapshot, self.now + SignedDuration::from_secs(10_000_000));
+            assert!(left.is_empty(), "after the end there is {left:?}");
+            return;
         }
         let last = format!("{}#{}", orchestration.digest(), orchestration.run.round);
         for key in [EffectKey::Progress, EffectKey::Summary] {
@@ -254,6 +311,11 @@ impl World {
                     assert!(pull_request, "task {} is completed without a pull request", task.number);
                 }
                 TaskState::Cancelled => {}
+                TaskState::Blocked => {
+                    assert!(
+                        orchestration.closed_before(task).is_some() || orchestration.run.ended_at.is_some()
+                    );
+                }
                 other => panic!("task {} ended as {}", task.number, other.as_str()),
             }
         }

@@ -6,6 +6,7 @@ mod branch;
 pub mod command;
 mod decide;
 mod effect;
+pub mod explain;
 mod failure;
 mod ids;
 mod policy;
@@ -20,9 +21,12 @@ pub use effect::{Effect, EffectKey, EffectState, Emoji, Folded, Remote, Scope};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
 pub use policy::RunPolicy;
-pub use run::{IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Target, Usage};
+pub use run::{
+    Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Stops, Suspension, Target, Usage,
+};
 pub use task::{
-    CommandRun, IssueRef, MAX_LOSSES, Progress, Published, Refusal, Size, Spent, Task, TaskEvent, TaskState,
+    CommandRun, Halt, IssueRef, MAX_LOSSES, Progress, Published, Refusal, Size, Spent, Task, TaskEvent,
+    TaskState,
 };
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub enum Outcome {
     Partial,
     /// Fewer than that.
     Failed,
-    /// Nothing completed or failed: everything was cancelled or blocked.
+    /// The run was cancelled, or nothing completed or failed: everything was cancelled or blocked.
     Cancelled,
 }
 
@@ -89,6 +89,65 @@ pub struct Usage {
     pub active_seconds: f64,
 }
 
+/// Why nothing more can be done for a run. What is pushed stays; agents are stopped; nothing is said on GitHub
+/// any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gone {
+    /// The App was uninstalled.
+    Uninstalled,
+    /// The repository was deleted, transferred, or taken out of the installation.
+    NoAccess,
+    /// The repository was archived.
+    Archived,
+    /// Issues were switched off in the repository.
+    IssuesOff,
+    /// The master issue was deleted or transferred.
+    MasterGone,
+}
+
+impl Gone {
+    /// Every reason, for tables and tests.
+    pub const ALL: [Self; 5] =
+        [Self::Uninstalled, Self::NoAccess, Self::Archived, Self::IssuesOff, Self::MasterGone];
+
+    /// One sentence for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Uninstalled => "The App was uninstalled.",
+            Self::NoAccess => {
+                "The App has no access to the repository any more: it was deleted, transferred, or taken out of the installation."
+            }
+            Self::Archived => "The repository was archived.",
+            Self::IssuesOff => "Issues were switched off in the repository.",
+            Self::MasterGone => "The master issue was deleted or transferred.",
+        }
+    }
+}
+
+/// The App is suspended: nothing is sent and no agent works until it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// When it was noticed.
+    pub since: Timestamp,
+    /// When GitHub is asked again, in case nobody tells.
+    pub look_at: Timestamp,
+}
+
+/// What keeps a run from going on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stops {
+    /// A person paused it: no new attempts begin; what is under way goes on and is published.
+    pub paused: bool,
+    /// The whole run was cancelled.
+    pub cancelled: bool,
+    /// The App is suspended.
+    pub suspended: Option<Suspension>,
+    /// Nothing more can be done.
+    pub gone: Option<Gone>,
+}
+
 /// One orchestration of one master issue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -130,6 +189,9 @@ pub struct Run {
     pub usage: Usage,
     /// The sandbox tier that attempts ran in; empty until one did.
     pub sandbox_tier: String,
+    /// What keeps it from going on.
+    #[serde(default)]
+    pub stops: Stops,
 }
 
 /// An issue by number, database id and title.
@@ -167,6 +229,19 @@ pub enum RunEvent {
     Measured { memory_mb: u64, tier: String },
     /// GitHub tells another name for the repository.
     RepoSeen(Repo),
+    /// A person wants these tasks (or the whole run) stopped. `why` says in one sentence what was done; a command
+    /// gets its 🚀 when the run ends.
+    CancelAsked { tasks: Option<Vec<TaskNumber>>, why: String, target: Option<Target>, delivery: DeliveryId },
+    /// A person paused it.
+    PauseAsked,
+    /// A person let it go on.
+    ResumeAsked,
+    /// GitHub says that the App is suspended; it is asked again then.
+    Suspended { look_at: Timestamp },
+    /// The App is not suspended any more.
+    Unsuspended,
+    /// Nothing more can be done.
+    Gone(Gone),
 }
 
 impl Orchestration {
@@ -196,6 +271,7 @@ impl Orchestration {
                 }
                 next.run.state = RunState::Ended(self.outcome());
                 next.run.ended_at = Some(now);
+                next.run.stops.paused = false;
                 let stretch = now.as_millisecond() - self.run.active_since.as_millisecond();
                 next.run.usage.active_seconds += stretch.max(0) as f64 / 1e3;
             }
@@ -209,6 +285,9 @@ impl Orchestration {
                     next.run.active_since = now;
                 }
                 next.run.state = RunState::Active;
+                // Somebody wants it to go on; what still stands in the way is found out again.
+                next.run.stops.cancelled = false;
+                next.run.stops.gone = None;
                 next.run.ended_at = None;
                 next.run.round += 1;
                 next.run.triggers.push(*target);
@@ -220,8 +299,97 @@ impl Orchestration {
                 next.run.sandbox_tier.clone_from(tier);
             }
             RunEvent::RepoSeen(repo) => next.run.repo = repo.clone(),
+            RunEvent::CancelAsked { tasks, why, target, delivery } => {
+                next.cancel(tasks.as_deref(), why, now)?;
+                next.run.triggers.extend(*target);
+                next.run.deliveries.push(delivery.clone());
+            }
+            RunEvent::PauseAsked | RunEvent::ResumeAsked => {
+                let pause = matches!(event, RunEvent::PauseAsked);
+                self.must_be_active()?;
+                if self.run.stops.paused == pause {
+                    return Err(Refusal::Run(if pause { "paused already" } else { "not paused" }));
+                }
+                next.run.stops.paused = pause;
+            }
+            RunEvent::Suspended { look_at } => {
+                if self.run.stops.gone.is_some() {
+                    return Err(Refusal::Run("over already"));
+                }
+                let since = self.run.stops.suspended.map_or(now, |s| s.since);
+                next.run.stops.suspended = Some(Suspension { since, look_at: *look_at });
+                next.each(&TaskEvent::HoldAsked, now, |t| t.state == TaskState::Running)?;
+            }
+            RunEvent::Unsuspended => next.run.stops.suspended = None,
+            RunEvent::Gone(gone) => {
+                if self.run.stops.gone.is_some() {
+                    return Err(Refusal::Run("over already"));
+                }
+                next.each(&TaskEvent::GivenUp(gone.words().to_owned()), now, |t| !t.state.is_terminal())?;
+                next.run.stops = Stops { cancelled: true, gone: Some(*gone), ..Stops::default() };
+            }
         }
+        next.follow_stops(now)?;
         Ok(next)
+    }
+
+    fn must_be_active(&self) -> Result<(), Refusal> {
+        if self.run.state == RunState::Active { Ok(()) } else { Err(Refusal::Run("over already")) }
+    }
+
+    /// Applies an event to every task that fits.
+    fn each(&mut self, event: &TaskEvent, now: Timestamp, fits: fn(&Task) -> bool) -> Result<usize, Refusal> {
+        let mut changed = 0;
+        for task in self.tasks.iter_mut().filter(|t| fits(t)) {
+            *task = task.apply(event, self.run.policy.max_retries, now)?;
+            changed += 1;
+        }
+        Ok(changed)
+    }
+
+    /// Stops the listed tasks, or all. What is pushed already is kept and published.
+    fn cancel(&mut self, listed: Option<&[TaskNumber]>, why: &str, now: Timestamp) -> Result<(), Refusal> {
+        self.must_be_active()?;
+        let event = TaskEvent::CancelAsked(why.to_owned());
+        let Some(listed) = listed else {
+            if self.each(&event, now, Task::may_be_cancelled)? == 0 {
+                return Err(Refusal::Run("without anything that could be cancelled"));
+            }
+            self.run.stops.cancelled = true;
+            self.run.stops.paused = false;
+            return Ok(());
+        };
+        for number in listed {
+            let at = self.index(*number)?;
+            self.tasks[at] = self.tasks[at].apply(&event, self.run.policy.max_retries, now)?;
+        }
+        Ok(())
+    }
+
+    /// What follows for the tasks of an active run from what people did: where nothing more can be done, a result that
+    /// arrives late cannot be published; and a task that has not begun does not stand on a pull request that was closed.
+    fn follow_stops(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        if self.run.state != RunState::Active {
+            return Ok(());
+        }
+        if let Some(gone) = self.run.stops.gone {
+            let waits = |t: &Task| !t.state.is_terminal() && t.state != TaskState::Running;
+            self.each(&TaskEvent::GivenUp(gone.words().to_owned()), now, waits)?;
+        }
+        for at in 0..self.tasks.len() {
+            let on = self.closed_before(&self.tasks[at]);
+            match (self.tasks[at].state, on) {
+                (TaskState::Planned | TaskState::Ready, Some(on)) => self.tasks[at].block(on, now),
+                (TaskState::Blocked, None) => self.tasks[at].unblock(),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The first task that this one waits for whose pull request was closed without a merge.
+    pub fn closed_before(&self, task: &Task) -> Option<TaskNumber> {
+        task.waits_for.iter().copied().find(|n| self.task(*n).is_some_and(|t| t.rejected))
     }
 
     /// The task with this number.
@@ -229,10 +397,26 @@ impl Orchestration {
         self.tasks.iter().find(|t| t.number == number)
     }
 
-    /// Whether a runner may take the task now: it is ready, and what it waits for has ended one way or another.
+    /// Whether a runner may take the task now: it is ready, nothing stops the run, what it waits for has ended one
+    /// way or another, and what waits for it is not at work (it may be: an earlier task is run again).
     pub fn may_start(&self, task: &Task) -> bool {
-        let over = |n: &TaskNumber| self.task(*n).is_none_or(|t| t.state.is_terminal());
-        task.state == TaskState::Ready && task.waits_for.iter().all(over)
+        task.state == TaskState::Ready && !self.is_stopped() && self.in_the_way_of(task).is_empty()
+    }
+
+    /// Whether no attempt may begin, whatever the tasks are.
+    pub fn is_stopped(&self) -> bool {
+        let stops = &self.run.stops;
+        stops.paused || stops.suspended.is_some() || stops.gone.is_some()
+    }
+
+    /// The tasks that have to end before this one may begin.
+    pub fn in_the_way_of(&self, task: &Task) -> Vec<TaskNumber> {
+        let before = |t: &&Task| task.waits_for.contains(&t.number) && !t.state.is_terminal();
+        let at_work = |t: &&Task| {
+            t.waits_for.contains(&task.number)
+                && matches!(t.state, TaskState::Running | TaskState::Publishing)
+        };
+        self.tasks.iter().filter(|t| before(t) || at_work(t)).map(|t| t.number).collect()
     }
 
     /// The latest completed task that this one waited for: its work starts from that one's verified commit, and
@@ -240,8 +424,8 @@ impl Orchestration {
     pub fn stands_on(&self, task: &Task) -> Option<&Task> {
         // What was merged is in the base branch, and its own branch may be gone.
         let stands = |t: &&Task| {
-            let result =
-                t.published.as_ref().filter(|_| t.state == TaskState::Completed && t.merged_into.is_none());
+            let stands = t.state == TaskState::Completed && t.merged_into.is_none() && !t.rejected;
+            let result = t.published.as_ref().filter(|_| stands);
             // A task with a result stands on what it really started from, whatever completed since.
             result.is_some_and(|r| task.published.as_ref().is_none_or(|own| own.base == r.head))
         };
@@ -256,6 +440,10 @@ impl Orchestration {
 
     /// What the run would end as now.
     pub fn outcome(&self) -> Outcome {
+        // A cancel that came too late to stop anything changes nothing.
+        if self.run.stops.cancelled && self.count(TaskState::Cancelled) > 0 {
+            return Outcome::Cancelled;
+        }
         Outcome::of(
             self.count(TaskState::Completed),
             self.count(TaskState::Failed),
@@ -263,11 +451,13 @@ impl Orchestration {
         )
     }
 
-    /// Changes exactly when a report about the run would: `{terminal}|{state letters and attempts}`.
+    /// Changes exactly when a report about the run would: `{terminal and stops}|{state letters and attempts}`.
     pub fn digest(&self) -> String {
         let terminal = self.tasks.iter().filter(|t| t.state.is_terminal()).count();
         let tasks: Vec<String> = self.tasks.iter().map(Task::digest).collect();
-        format!("{terminal}|{}", tasks.join(","))
+        let paused = if self.run.stops.paused { "p" } else { "" };
+        let cancelled = if self.run.stops.cancelled { "x" } else { "" };
+        format!("{terminal}{paused}{cancelled}|{}", tasks.join(","))
     }
 
     fn index(&self, number: TaskNumber) -> Result<usize, Refusal> {

@@ -190,3 +190,145 @@ proptest! {
         }
     }
 }
+
+fn cancel(tasks: Option<&[TaskNumber]>) -> RunEvent {
+    let (why, delivery) = ("@mia cancelled it.".to_owned(), DeliveryId::new("d3"));
+    RunEvent::CancelAsked { tasks: tasks.map(<[_]>::to_vec), why, target: Some(Target::Comment(9)), delivery }
+}
+
+#[test]
+fn a_cancelled_run_keeps_what_is_pushed_and_ends_as_cancelled() {
+    let all = run(&[S::Planned, S::Ready, S::Running, S::Publishing, S::Completed, S::Failed]);
+    let after = all.apply(&cancel(None), at(5)).expect("it is active");
+    let states: Vec<S> = after.tasks.iter().map(|t| t.state).collect();
+    assert_eq!(states, [S::Cancelled, S::Cancelled, S::Running, S::Publishing, S::Completed, S::Failed]);
+    assert_eq!(after.tasks[2].halt, Some(Halt::Cancel));
+    assert_eq!(after.run.triggers, [Target::Issue(1), Target::Comment(9)], "its command gets the rocket too");
+    assert!(after.apply(&cancel(None), at(6)).is_err(), "nothing is left to cancel");
+    let opened = RunEvent::Task(4, TaskEvent::PullRequestKnown(77));
+    let after = after.apply(&opened, at(7)).expect("its pull request opens");
+    let stopped = RunEvent::Task(3, TaskEvent::LeaseLost { epoch: 0 });
+    let after = after.apply(&stopped, at(8)).and_then(|o| o.apply(&RunEvent::Ended, at(9))).expect("it ends");
+    assert_eq!(after.run.state, RunState::Ended(Outcome::Cancelled), "whatever was completed before");
+    let again = RunEvent::Reopened {
+        tasks: vec![1, 2, 3, 6],
+        target: Target::Comment(10),
+        delivery: DeliveryId::new("d4"),
+    };
+    let again = after.apply(&again, at(20)).expect("cancelled tasks can be retried");
+    assert!(!again.run.stops.cancelled);
+    assert_eq!(again.count(S::Ready) + again.count(S::Planned), 4);
+}
+
+#[test]
+fn a_cancel_that_stops_nothing_does_not_change_the_outcome() {
+    let mut late = run(&[S::Completed, S::Publishing]);
+    assert!(late.apply(&cancel(None), at(5)).is_err());
+    late.run.stops.cancelled = true;
+    late.tasks[1].state = S::Completed;
+    assert_eq!(late.outcome(), Outcome::Succeeded);
+}
+
+#[test]
+fn one_task_is_cancelled_alone() {
+    let both = run(&[S::Ready, S::Ready]);
+    let after = both.apply(&cancel(Some(&[2])), at(5)).expect("it is active");
+    assert_eq!((after.tasks[0].state, after.tasks[1].state), (S::Ready, S::Cancelled));
+    assert!(!after.run.stops.cancelled, "the run goes on");
+    assert!(both.apply(&cancel(Some(&[3])), at(5)).is_err());
+    let over = run(&[S::Completed]).apply(&RunEvent::Ended, at(9)).expect("all is terminal");
+    assert_eq!(over.apply(&cancel(None), at(10)), Err(Refusal::Run("over already")));
+}
+
+#[test]
+fn a_paused_run_begins_nothing_and_finishes_what_runs() {
+    let both = run(&[S::Running, S::Ready]);
+    let paused = both.apply(&RunEvent::PauseAsked, at(5)).expect("it is active");
+    assert_ne!(paused.digest(), both.digest(), "people see it");
+    assert!(!paused.may_start(&paused.tasks[1]));
+    assert!(paused.apply(&RunEvent::Task(2, claimed("p", 90)), at(6)).is_err());
+    assert!(paused.apply(&RunEvent::PauseAsked, at(6)).is_err(), "once");
+    let pushed = paused.apply(&RunEvent::Task(1, pushed(0)), at(7)).expect("what runs goes on");
+    assert_eq!(pushed.tasks[0].state, S::Publishing);
+    let goes_on = pushed.apply(&RunEvent::ResumeAsked, at(8)).expect("it is paused");
+    assert!(goes_on.may_start(&goes_on.tasks[1]));
+    assert!(goes_on.apply(&RunEvent::ResumeAsked, at(9)).is_err(), "once");
+    let text = serde_json::to_string(&paused).expect("it serialises");
+    assert_eq!(
+        serde_json::from_str::<Orchestration>(&text).expect("it reads"),
+        paused,
+        "also after a restart"
+    );
+    let older = text.replace("\"stops\"", "\"of a later version\"");
+    let older = serde_json::from_str::<Orchestration>(&older).expect("a run of an older version reads");
+    assert_eq!(older.run.stops, Stops::default());
+}
+
+#[test]
+fn two_tasks_of_one_file_never_work_together_whichever_is_run_again() {
+    let mut ordered = run(&[S::Ready, S::Running]);
+    ordered.tasks[1].waits_for = vec![1];
+    assert!(!ordered.may_start(&ordered.tasks[0]), "the later one is at work");
+    ordered.tasks[1].state = S::Publishing;
+    assert!(!ordered.may_start(&ordered.tasks[0]));
+    assert_eq!(ordered.in_the_way_of(&ordered.tasks[0]), [2]);
+    for over in [S::Ready, S::Completed, S::Failed, S::Cancelled] {
+        ordered.tasks[1].state = over;
+        assert!(ordered.may_start(&ordered.tasks[0]), "{over:?}");
+    }
+    ordered.tasks[1].state = S::Ready;
+    assert!(!ordered.may_start(&ordered.tasks[1]));
+}
+
+#[test]
+fn what_has_not_begun_is_blocked_by_a_closed_pull_request_until_it_is_open_again() {
+    let mut chain = run(&[S::Completed, S::Ready, S::Planned, S::Running, S::Ready]);
+    for at in 1..4 {
+        chain.tasks[at].waits_for = vec![1];
+    }
+    let closed = chain.apply(&RunEvent::Task(1, TaskEvent::PullClosed), at(5)).expect("closed");
+    let states: Vec<S> = closed.tasks.iter().map(|t| t.state).collect();
+    assert_eq!(states, [S::Completed, S::Blocked, S::Blocked, S::Running, S::Ready]);
+    let why = closed.tasks[1].failure.as_ref().map(|f| (f.kind, f.message.contains("task 1")));
+    assert_eq!(why, Some((FailureKind::Blocked, true)));
+    let open = closed.apply(&RunEvent::Task(1, TaskEvent::PullReopened), at(6)).expect("opened again");
+    let states: Vec<S> = open.tasks.iter().map(|t| t.state).collect();
+    assert_eq!(states, [S::Completed, S::Ready, S::Planned, S::Running, S::Ready]);
+    let mut over = closed.clone();
+    over.run.state = RunState::Ended(Outcome::Failed);
+    let open = over.apply(&RunEvent::Task(1, TaskEvent::PullReopened), at(6)).expect("opened again");
+    assert_eq!(open.tasks[1].state, S::Blocked, "a run that is over stays over");
+    let mut result = closed;
+    result.tasks[0].published = Some(published());
+    assert_eq!(result.stands_on(&result.tasks[1]), None, "nothing stands on what was refused");
+}
+
+#[test]
+fn a_suspended_app_holds_the_run_and_an_end_of_it_lets_it_go_on() {
+    let look_at = at(300);
+    let held = run(&[S::Running, S::Ready]).apply(&RunEvent::Suspended { look_at }, at(5)).expect("held");
+    assert_eq!(held.run.stops.suspended, Some(Suspension { since: at(5), look_at }));
+    assert_eq!(held.tasks[0].halt, Some(Halt::Hold));
+    assert!(!held.may_start(&held.tasks[1]));
+    let later = held.apply(&RunEvent::Suspended { look_at: at(600) }, at(300)).expect("still held");
+    assert_eq!(later.run.stops.suspended, Some(Suspension { since: at(5), look_at: at(600) }));
+    let stopped = RunEvent::Task(1, failed(0, FailureKind::Cancelled, false));
+    let on = later.apply(&RunEvent::Unsuspended, at(601)).and_then(|o| o.apply(&stopped, at(602)));
+    let on = on.expect("the agent may be told late");
+    assert_eq!(on.tasks[0].state, S::Ready, "it is made again");
+    assert!(on.may_start(&on.tasks[0]) && on.may_start(&on.tasks[1]));
+}
+
+#[test]
+fn a_run_that_is_gone_ends_whatever_arrives_late() {
+    for gone in Gone::ALL {
+        let all = run(&[S::Planned, S::Ready, S::Running, S::Publishing, S::Completed]);
+        let after = all.apply(&RunEvent::Gone(gone), at(5)).expect("it was not gone");
+        assert!(after.apply(&RunEvent::Gone(gone), at(6)).is_err(), "once");
+        assert_eq!(after.count(S::Cancelled), 3);
+        let late = after.apply(&RunEvent::Task(3, pushed(0)), at(7)).expect("the runner finished");
+        assert_eq!(late.tasks[2].state, S::Cancelled, "it cannot be published");
+        let ended = late.apply(&RunEvent::Ended, at(8)).expect("all is terminal");
+        assert_eq!(ended.run.state, RunState::Ended(Outcome::Cancelled));
+    }
+}

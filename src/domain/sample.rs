@@ -23,12 +23,14 @@ pub(super) fn task(number: TaskNumber, state: TaskState) -> Task {
         epoch: 0,
         runner: None,
         lease_until: None,
+        halt: None,
         retries_used: 0,
         losses: 0,
         sub_issue: there.then(|| issue(number)),
         adopted: false,
         pull_request: None,
         merged_into: None,
+        rejected: false,
         follow_up: None,
         branch: format!("divisi/1/{number}-task"),
         branch_head: None,
@@ -70,6 +72,7 @@ pub(super) fn run(states: &[TaskState]) -> Orchestration {
         deliveries: vec![],
         usage: Usage::default(),
         sandbox_tier: String::new(),
+        stops: Stops::default(),
     };
     let tasks = states.iter().zip(1..).map(|(state, number)| task(number, *state)).collect();
     Orchestration { run, tasks }

@@ -148,6 +148,16 @@ pub struct Progress {
     pub note: String,
 }
 
+/// Why a running attempt is told to stop, and so what its end means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Halt {
+    /// A person cancelled it: the task ends as cancelled.
+    Cancel,
+    /// Nothing may be done for now (the App is suspended): the task waits for another attempt.
+    Hold,
+}
+
 /// A sub-task within a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
@@ -176,6 +186,9 @@ pub struct Task {
     pub runner: Option<RunnerId>,
     /// Until when.
     pub lease_until: Option<Timestamp>,
+    /// The running attempt is told to stop.
+    #[serde(default)]
+    pub halt: Option<Halt>,
     /// Automatic retries used since the last time a person asked.
     pub retries_used: u32,
     /// Leases lost since the last time a person asked.
@@ -189,6 +202,9 @@ pub struct Task {
     /// Whether its pull request was merged, and into which branch.
     #[serde(default)]
     pub merged_into: Option<String>,
+    /// Whether its pull request was closed without a merge: nothing is to stand on its work.
+    #[serde(default)]
+    pub rejected: bool,
     /// The follow-up issue's number.
     pub follow_up: Option<u64>,
     /// The branch that its work goes to.
@@ -239,6 +255,16 @@ pub enum TaskEvent {
     Merged(String),
     /// A person asked for another attempt.
     RetryAsked,
+    /// A person wants it stopped; the text says in one sentence who or what did. Work that is pushed is kept.
+    CancelAsked(String),
+    /// Nothing can be done for it any more, for this reason: also what is pushed stays a branch.
+    GivenUp(String),
+    /// Its attempt is to stop and to be made again later.
+    HoldAsked,
+    /// Its pull request was closed without a merge.
+    PullClosed,
+    /// Its closed pull request was opened again.
+    PullReopened,
 }
 
 /// Why an event was not applied.
@@ -277,12 +303,14 @@ impl Task {
             epoch: 0,
             runner: None,
             lease_until: None,
+            halt: None,
             retries_used: 0,
             losses: 0,
             sub_issue: None,
             adopted: false,
             pull_request: None,
             merged_into: None,
+            rejected: false,
             follow_up: None,
             branch,
             branch_head: None,
@@ -299,7 +327,21 @@ impl Task {
     /// One letter for the state and the attempt's number, for digests: changes exactly when the task's row
     /// in a report changes.
     pub fn digest(&self) -> String {
-        format!("{}{}", self.state.letter(), self.attempt)
+        let letter = match self.state {
+            TaskState::Running if self.halt.is_some() => 's',
+            TaskState::Completed if self.rejected => 'k',
+            state => state.letter(),
+        };
+        format!("{letter}{}", self.attempt)
+    }
+
+    /// Whether a cancel changes anything: it has not ended, is not pushed, and is not being stopped already.
+    pub fn may_be_cancelled(&self) -> bool {
+        match self.state {
+            TaskState::Planned | TaskState::Ready => true,
+            TaskState::Running => self.halt != Some(Halt::Cancel),
+            _ => false,
+        }
     }
 
     /// Applies one event. `max_retries` is the run's policy.
@@ -342,7 +384,9 @@ impl Task {
             (S::Running, E::AttemptFailed { epoch, failure, spent, again }) => {
                 self.fence(*epoch)?;
                 next.release(*spent);
-                if *again && self.retries_used < max_retries {
+                if next.was_halted(self.halt, now) {
+                    // What fails while it is stopped has not failed.
+                } else if *again && self.retries_used < max_retries {
                     next.retries_used += 1;
                     next.progress = Progress::default();
                     next.failure = Some(failure.clone());
@@ -356,14 +400,16 @@ impl Task {
                 let ran = self.started_at.map_or(0, |s| now.as_millisecond() - s.as_millisecond());
                 let seconds = ran.max(0) as f64 / 1e3;
                 next.release(Spent { seconds, ..Spent::default() });
-                next.losses += 1;
-                let failure =
-                    Failure::new(FailureKind::LostRunner, "The runner host stopped renewing its lease.");
-                if next.losses >= MAX_LOSSES {
-                    next.fail(failure, now);
-                } else {
-                    next.failure = Some(failure);
-                    next.state = S::Ready;
+                if !next.was_halted(self.halt, now) {
+                    next.losses += 1;
+                    let failure =
+                        Failure::new(FailureKind::LostRunner, "The runner host stopped renewing its lease.");
+                    if next.losses >= MAX_LOSSES {
+                        next.fail(failure, now);
+                    } else {
+                        next.failure = Some(failure);
+                        next.state = S::Ready;
+                    }
                 }
             }
             (S::Publishing, E::PullRequestKnown(number)) => {
@@ -376,7 +422,26 @@ impl Task {
             (S::Failed, E::FollowUpKnown(number)) => next.follow_up = Some(*number),
             // The follow-up was asked for while the task had failed; its number stays true after a retry began.
             (_, E::FollowUpKnown(number)) => next.follow_up = Some(*number),
-            (S::Completed | S::InReview, E::Merged(branch)) => next.merged_into = Some(branch.clone()),
+            (S::Completed | S::InReview, E::Merged(branch)) => {
+                next.merged_into = Some(branch.clone());
+                next.rejected = false;
+            }
+            (S::Completed | S::InReview, E::PullClosed) if self.merged_into.is_none() => next.rejected = true,
+            (S::Completed | S::InReview, E::PullReopened) => next.rejected = false,
+            // Its request was under way when a person cancelled it; a retry uses it.
+            (S::Cancelled, E::SubIssueKnown(issue)) if self.sub_issue.is_none() => {
+                next.sub_issue = Some(*issue);
+            }
+            (S::Planned | S::Ready, E::CancelAsked(why) | E::GivenUp(why))
+            | (S::Publishing, E::GivenUp(why)) => {
+                next.fail(Failure::new(FailureKind::Cancelled, why.clone()), now);
+            }
+            (S::Running, E::CancelAsked(why) | E::GivenUp(why)) => {
+                next.halt = Some(Halt::Cancel);
+                // What was told of an earlier failure is told already; this is what the end will say.
+                next.failure = Some(Failure::new(FailureKind::Cancelled, why.clone()));
+            }
+            (S::Running, E::HoldAsked) => next.halt = self.halt.or(Some(Halt::Hold)),
             (S::Failed | S::Cancelled, E::RetryAsked) => {
                 next.state = if self.sub_issue.is_some() { S::Ready } else { S::Planned };
                 next.progress = Progress::default();
@@ -404,7 +469,12 @@ impl Task {
                 | E::PullRequestKnown(_)
                 | E::PublishRefused(_)
                 | E::Merged(_)
-                | E::RetryAsked,
+                | E::RetryAsked
+                | E::CancelAsked(_)
+                | E::GivenUp(_)
+                | E::HoldAsked
+                | E::PullClosed
+                | E::PullReopened,
             ) => return Err(Refusal::Impossible { event: event.name(), state: state.as_str() }),
         }
         Ok(next)
@@ -417,7 +487,40 @@ impl Task {
     fn release(&mut self, spent: Spent) {
         self.runner = None;
         self.lease_until = None;
+        self.halt = None;
         self.spent += spent;
+    }
+
+    /// What the end of an attempt without a result means for a task that was told to stop; false when it was not.
+    fn was_halted(&mut self, halt: Option<Halt>, now: Timestamp) -> bool {
+        match halt {
+            None => return false,
+            Some(Halt::Cancel) => {
+                let why = self.failure.take().filter(|f| f.kind == FailureKind::Cancelled);
+                let unsaid = || Failure::new(FailureKind::Cancelled, "A person cancelled it.");
+                self.fail(why.unwrap_or_else(unsaid), now);
+            }
+            Some(Halt::Hold) => {
+                self.progress = Progress::default();
+                self.state = TaskState::Ready;
+            }
+        }
+        true
+    }
+
+    /// What it stands on was refused: it is not begun.
+    pub(super) fn block(&mut self, on: TaskNumber, now: Timestamp) {
+        let why = format!("The pull request of task {on}, which it waits for, was closed without a merge.");
+        self.state = TaskState::Blocked;
+        self.failure = Some(Failure::new(FailureKind::Blocked, why));
+        self.ended_at = Some(now);
+    }
+
+    /// What it stands on is there again.
+    pub(super) fn unblock(&mut self) {
+        self.state = if self.sub_issue.is_some() { TaskState::Ready } else { TaskState::Planned };
+        self.failure = None;
+        self.ended_at = None;
     }
 
     fn fail(&mut self, failure: Failure, now: Timestamp) {
@@ -444,6 +547,11 @@ impl TaskEvent {
             Self::FollowUpKnown(_) => "follow-up known",
             Self::Merged(_) => "merged",
             Self::RetryAsked => "retry asked",
+            Self::CancelAsked(_) => "cancel asked",
+            Self::GivenUp(_) => "given up",
+            Self::HoldAsked => "hold asked",
+            Self::PullClosed => "pull request closed",
+            Self::PullReopened => "pull request reopened",
         }
     }
 }

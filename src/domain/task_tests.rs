@@ -1,5 +1,6 @@
 //! `Task::apply`: a table of every event in every state, and random histories.
 
+use super::TaskState as S;
 use super::sample::*;
 use super::*;
 use proptest::prelude::*;
@@ -23,7 +24,6 @@ fn outcome(task: &Task, event: &TaskEvent) -> Becomes {
 
 #[test]
 fn every_event_in_every_state() {
-    use TaskState as S;
     let kind = FailureKind::TestFailure;
     // (event, the states that it moves and where to); everywhere else: refused.
     let table: Vec<(TaskEvent, Vec<(S, S)>)> = vec![
@@ -39,6 +39,22 @@ fn every_event_in_every_state() {
         (TaskEvent::PublishRefused(failure(kind)), vec![(S::Publishing, S::Failed)]),
         (TaskEvent::FollowUpKnown(8), STATES.map(|s| (s, s)).to_vec()),
         (TaskEvent::RetryAsked, vec![(S::Failed, S::Ready), (S::Cancelled, S::Ready)]),
+        (
+            TaskEvent::CancelAsked(String::new()),
+            vec![(S::Planned, S::Cancelled), (S::Ready, S::Cancelled), (S::Running, S::Running)],
+        ),
+        (
+            TaskEvent::GivenUp(String::new()),
+            vec![
+                (S::Planned, S::Cancelled),
+                (S::Ready, S::Cancelled),
+                (S::Running, S::Running),
+                (S::Publishing, S::Cancelled),
+            ],
+        ),
+        (TaskEvent::HoldAsked, vec![(S::Running, S::Running)]),
+        (TaskEvent::PullClosed, vec![(S::Completed, S::Completed), (S::InReview, S::InReview)]),
+        (TaskEvent::PullReopened, vec![(S::Completed, S::Completed), (S::InReview, S::InReview)]),
     ];
     for (event, moves) in &table {
         let of_a_lease = matches!(
@@ -217,4 +233,73 @@ proptest! {
             it = next;
         }
     }
+}
+
+#[test]
+fn a_cancel_ends_what_has_not_begun_and_tells_what_runs_to_stop() {
+    let asked = TaskEvent::CancelAsked("@mia cancelled it.".into());
+    for state in [S::Planned, S::Ready] {
+        let cancelled = task(1, state).apply(&asked, 1, at(5)).expect("it is cancelled");
+        assert_eq!((cancelled.state, cancelled.ended_at), (S::Cancelled, Some(at(5))));
+        assert_eq!(cancelled.failure.map(|f| f.message).as_deref(), Some("@mia cancelled it."));
+    }
+    let running = task(1, S::Ready).apply(&claimed("p", 90), 1, at(0)).expect("claimed");
+    let stopping = running.apply(&asked, 1, at(5)).expect("told to stop");
+    assert_eq!((stopping.state, stopping.halt), (S::Running, Some(Halt::Cancel)));
+    assert_ne!(stopping.digest(), running.digest(), "people see it");
+    // However the attempt ends without a result, a person stopped it: no retry, no failure, no lost runner.
+    for end in [
+        failed(1, FailureKind::Cancelled, false),
+        failed(1, FailureKind::TestFailure, true),
+        TaskEvent::LeaseLost { epoch: 1 },
+    ] {
+        let ended = stopping.apply(&end, 1, at(9)).expect("it ends");
+        assert_eq!((ended.state, ended.halt, ended.losses), (S::Cancelled, None, 0), "{end:?}");
+        assert_eq!(ended.failure.map(|f| f.message).as_deref(), Some("@mia cancelled it."));
+    }
+    let kept = stopping.apply(&pushed(1), 1, at(9)).expect("verified work is kept");
+    assert_eq!((kept.state, kept.halt), (S::Publishing, None));
+    for state in [S::Publishing, S::Completed, S::Failed, S::Cancelled, S::Blocked, S::InReview] {
+        assert!(task(1, state).apply(&asked, 1, at(5)).is_err(), "{state:?}");
+        assert!(!task(1, state).may_be_cancelled(), "{state:?}");
+    }
+}
+
+#[test]
+fn a_held_attempt_is_made_again_and_costs_nothing() {
+    let running = task(1, S::Ready).apply(&claimed("p", 90), 1, at(0)).expect("claimed");
+    let held = running.apply(&TaskEvent::HoldAsked, 1, at(5)).expect("held");
+    for end in [failed(1, FailureKind::Cancelled, false), TaskEvent::LeaseLost { epoch: 1 }] {
+        let waits = held.apply(&end, 0, at(9)).expect("it ends");
+        assert_eq!((waits.state, waits.retries_used, waits.losses), (S::Ready, 0, 0), "{end:?}");
+    }
+    let asked = TaskEvent::CancelAsked(String::new());
+    let cancelled = held.apply(&asked, 0, at(6)).expect("a person wants more than that");
+    assert_eq!(cancelled.halt, Some(Halt::Cancel));
+    let again = cancelled.apply(&TaskEvent::HoldAsked, 0, at(7)).expect("told to stop anyway");
+    assert_eq!(again.halt, Some(Halt::Cancel), "a cancel stays one");
+}
+
+#[test]
+fn a_cancelled_task_runs_again_with_the_sub_issue_that_came_late() {
+    let asked = TaskEvent::CancelAsked(String::new());
+    let cancelled = task(1, S::Planned).apply(&asked, 0, at(1)).expect("cancelled");
+    let known = cancelled.apply(&TaskEvent::SubIssueKnown(issue(1)), 0, at(2)).expect("it was under way");
+    assert_eq!((known.state, known.sub_issue), (S::Cancelled, Some(issue(1))));
+    assert!(known.apply(&TaskEvent::SubIssueKnown(issue(2)), 0, at(3)).is_err(), "one is enough");
+    let again = known.apply(&TaskEvent::RetryAsked, 0, at(4)).expect("it was cancelled");
+    assert_eq!(again.state, S::Ready, "no second sub-issue");
+}
+
+#[test]
+fn a_closed_pull_request_leaves_its_task_completed() {
+    let done = task(1, S::Completed);
+    let closed = done.apply(&TaskEvent::PullClosed, 0, at(1)).expect("closed");
+    assert_eq!((closed.state, closed.rejected), (S::Completed, true));
+    assert_ne!(closed.digest(), done.digest());
+    let open = closed.apply(&TaskEvent::PullReopened, 0, at(2)).expect("opened again");
+    assert_eq!(open, done);
+    let merged = closed.apply(&TaskEvent::Merged("main".into()), 0, at(3)).expect("merged after all");
+    assert!(!merged.rejected);
+    assert!(merged.apply(&TaskEvent::PullClosed, 0, at(4)).is_err(), "what is merged stays merged");
 }

@@ -282,6 +282,11 @@ impl App {
         Ok(DeliveryContent { guid: DeliveryId::new(raw.guid), event: raw.event, body })
     }
 
+    /// A GET as the App itself, repeated; its answer is a success.
+    pub(super) async fn read_as_app(&self, op: &'static str, path: &str) -> Result<Answer> {
+        self.core.read_as_app(op, path).await
+    }
+
     /// The installation that may act in a repository; `None` when the App is not installed there.
     pub async fn installation_of(&self, owner: &str, name: &str) -> Result<Option<u64>> {
         #[derive(Deserialize)]

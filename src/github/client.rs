@@ -142,10 +142,7 @@ impl Client {
 
     /// The repository as it is named today, by its id: after [`Error::Moved`].
     pub async fn repository(&self, id: u64, calls: &CallCounter) -> Result<Repo> {
-        let op = "read a repository by its id";
-        let raw: RawRepository =
-            self.read(Read::new(op), &format!("/repositories/{id}"), calls).await?.read(op)?;
-        Ok(raw.translate(self.shared.installation))
+        Ok(self.repository_standing(id, calls).await?.repo)
     }
 
     /// The repositories that the installation may use.
@@ -268,7 +265,7 @@ impl Client {
     }
 
     /// A GET, repeated; its answer is a success.
-    async fn read(&self, read: Read, path: &str, calls: &CallCounter) -> Result<Answer> {
+    pub(super) async fn read(&self, read: Read, path: &str, calls: &CallCounter) -> Result<Answer> {
         let Read { op, kept, doubts } = read;
         let seen = if kept { self.shared.etags.get(path) } else { None };
         let known = seen.as_ref().map(|seen| seen.tag.as_str());
@@ -312,6 +309,11 @@ fn hidden(error: &Error) -> bool {
 }
 
 impl RepoClient {
+    /// The installation through which it speaks.
+    pub fn installation(&self) -> &Client {
+        &self.client
+    }
+
     /// The repository that this client speaks of.
     pub fn repo(&self) -> &Repo {
         &self.repo

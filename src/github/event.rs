@@ -88,8 +88,10 @@ pub enum Kind {
     PullClosed(EventPull),
     /// A closed pull request was opened again.
     PullReopened(EventPull),
-    /// The repository has a new name or owner: [`Event::repo`] is the new one.
-    RepositoryMoved,
+    /// Something about the installation or the repository itself changed: suspended, uninstalled, permissions, name,
+    /// owner, archived. The event is a hint: such events overtake each other, so GitHub is asked how things stand.
+    /// [`Event::repo`] has the id 0 when it concerns the whole installation.
+    StandingChanged,
 }
 
 /// An issue as an event shows it.
@@ -222,11 +224,13 @@ const ACTION_NOT_USED: &str = "action not used";
 ///
 /// Stored is what can change a run: the trigger label, comments that are commands, and what people do by hand
 /// to issues, pull requests and the repository's name. What bots trigger is not (our own labels and comments
-/// come back as deliveries); what has no installation did not come from the App's own hook.
+/// come back as deliveries); what happens to the installation is. What has no installation did not come from the App's own hook.
 pub fn route(event: &str, body: &[u8]) -> Routed {
     match event {
         "ping" => return Routed::Ping,
         "issues" | "issue_comment" | "pull_request" | "repository" => {}
+        // About the App and its repositories, always delivered.
+        "installation" | "installation_repositories" => {}
         _ => return Routed::Ignored(EVENT_NOT_USED),
     }
     let Ok(head) = serde_json::from_slice::<Head>(body) else {
@@ -248,7 +252,9 @@ pub fn route(event: &str, body: &[u8]) -> Routed {
         },
         ("issues", "closed" | "reopened" | "deleted" | "transferred")
         | ("pull_request", "closed" | "reopened")
-        | ("repository", "renamed" | "transferred") => None,
+        | ("repository", "renamed" | "transferred" | "deleted" | "archived" | "unarchived")
+        | ("installation", "deleted" | "suspend" | "unsuspend" | "new_permissions_accepted")
+        | ("installation_repositories", "added" | "removed") => None,
         _ => Some(ACTION_NOT_USED),
     };
     match (ignored, head.installation, head.repository) {
@@ -262,7 +268,7 @@ pub fn route(event: &str, body: &[u8]) -> Routed {
         (None, Some(installation), None) => Routed::Handled(Headline {
             installation: installation.id,
             repository: String::new(),
-            malformed: true,
+            malformed: !about_installation(event),
         }),
     }
 }
@@ -278,11 +284,16 @@ pub fn may_be_routed(event: &str, action: Option<&str>) -> bool {
     }
 }
 
+/// Events that name an installation and no repository.
+fn about_installation(event: &str) -> bool {
+    matches!(event, "installation" | "installation_repositories")
+}
+
 #[derive(Deserialize)]
 struct Payload {
     action: String,
     installation: IdOnly,
-    repository: Repository,
+    repository: Option<Repository>,
     sender: RawSender,
     label: Option<OwnedLabel>,
     issue: Option<RawIssue>,
@@ -388,19 +399,30 @@ impl Event {
             }
             ("pull_request", "closed") => Kind::PullClosed(pull?),
             ("pull_request", _) => Kind::PullReopened(pull?),
-            _ => Kind::RepositoryMoved,
+            _ => Kind::StandingChanged,
         };
         let sender = Sender {
             is_bot: payload.sender.kind.as_deref() == Some("Bot"),
             is_own_app: me.is_login(&payload.sender.login) || through_app.is_some_and(|app| app.id == me.id),
             login: payload.sender.login,
         };
-        let repo = Repo {
-            id: payload.repository.id,
-            owner: payload.repository.owner.login,
-            name: payload.repository.name,
-            installation: payload.installation.id,
-            default_branch: payload.repository.default_branch,
+        let installation = payload.installation.id;
+        let repo = match payload.repository {
+            Some(repository) => Repo {
+                id: repository.id,
+                owner: repository.owner.login,
+                name: repository.name,
+                installation,
+                default_branch: repository.default_branch,
+            },
+            None if about_installation(event) => Repo {
+                id: 0,
+                owner: String::new(),
+                name: String::new(),
+                installation,
+                default_branch: String::new(),
+            },
+            None => return Err(missing("repository")),
         };
         Ok(Self { delivery, repo, sender, kind })
     }

@@ -7,6 +7,7 @@ use crate::github::event::{Event, EventIssue};
 use crate::store::{NewEffect, Settlement};
 
 /// A settlement in the making.
+#[derive(Clone)]
 pub(super) struct Draft {
     pub delivery: DeliveryId,
     pub repo: Repo,

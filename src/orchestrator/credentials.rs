@@ -41,9 +41,14 @@ impl Orchestrator {
         {
             return Ok(issued.clone());
         }
-        let token = self.shared.github.mint_scoped(repo.installation, repo.id, App::PUSH).await?;
+        let minted = self.shared.github.mint_scoped(repo.installation, repo.id, App::PUSH).await;
+        // 422 when the repository is none of the installation's any more.
+        if minted.as_ref().is_err_and(|e| super::is_final(e) || super::standing::is_suspicious(e)) {
+            self.look_soon(&attempt.run);
+        }
+        let minted = minted?;
         let issued =
-            Issued { installation: repo.installation, token: token.token, expires_at: token.expires_at };
+            Issued { installation: repo.installation, token: minted.token, expires_at: minted.expires_at };
         lock(&self.shared.credentials.0).entry(attempt.clone()).or_default().push(issued.clone());
         Ok(issued)
     }

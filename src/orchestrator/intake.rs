@@ -11,11 +11,11 @@ use super::labels;
 use super::lanes::Lanes;
 use crate::clock;
 use crate::domain::command::{self, Command, TRIGGER_LABEL};
-use crate::domain::{RunEvent, Target, Task, TaskEvent, TaskState};
-use crate::github::event::{Event, EventIssue, EventPull, Kind};
+use crate::domain::{RunEvent, Target};
+use crate::github::event::{Event, EventIssue, Kind};
 use crate::github::{CallCounter, Error};
 use crate::report;
-use crate::store::{InboxDelivery, Settled, Settlement, StoreError, TaskRole};
+use crate::store::{InboxDelivery, Settled, Settlement, StoreError};
 use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
 use std::time::Duration;
@@ -117,7 +117,7 @@ impl Orchestrator {
         }
         let me = self.shared.github.info().await?;
         let calls = CallCounter::default();
-        let event = match Event::read(delivery.id.clone(), &delivery.event, &delivery.payload, &me) {
+        let mut event = match Event::read(delivery.id.clone(), &delivery.event, &delivery.payload, &me) {
             Ok(event) => event,
             Err(malformed) => {
                 let note = format!("not understood: {malformed}");
@@ -126,9 +126,18 @@ impl Orchestrator {
                 return Ok(note);
             }
         };
-        let mut collisions = 0;
+        let (mut collisions, mut renamed) = (0, false);
         loop {
-            let mut settlement = self.judge(&event, &calls).await?;
+            let mut settlement = match self.judge(&event, &calls).await {
+                // The delivery names the repository as it was called then.
+                Err(Trouble::GitHub(Error::Moved { .. })) if !renamed => {
+                    renamed = true;
+                    let installation = self.shared.github.installation(event.repo.installation);
+                    event.repo = installation.repository(event.repo.id, &calls).await?;
+                    continue;
+                }
+                judged => judged?,
+            };
             settlement.trigger = event.trigger();
             let note = settlement.note.clone();
             if let Some(start) = &mut settlement.start {
@@ -166,11 +175,13 @@ impl Orchestrator {
 
     /// What the event means now.
     async fn judge(&self, event: &Event, calls: &CallCounter) -> Result<Settlement, Trouble> {
-        // A merge counts whoever did it, a merge bot too.
-        if let Kind::PullClosed(pull) = &event.kind
-            && pull.merged
-        {
-            return self.merged(event, pull).await;
+        // Facts count whoever made them, a merge bot too.
+        match &event.kind {
+            Kind::PullClosed(pull) => return self.pull_changed(event, pull, false).await,
+            Kind::PullReopened(pull) => return self.pull_changed(event, pull, true).await,
+            Kind::IssueGone(issue) => return self.issue_gone(event, issue).await,
+            Kind::StandingChanged => return self.standing_changed(event).await,
+            _ => {}
         }
         if event.sender.is_bot || event.sender.is_own_app {
             return Ok(Settlement {
@@ -196,34 +207,13 @@ impl Orchestrator {
                     }),
                 }
             }
+            Kind::IssueClosed(issue) => self.closed(event, issue).await,
+            Kind::IssueReopened(issue) => self.reopened(event, issue, calls).await,
             _ => Ok(Settlement {
                 note: "nothing to do".to_owned(),
                 ..Settlement::only(event.delivery.clone())
             }),
         }
-    }
-
-    /// A pull request was merged: if it is a task's, the task knows.
-    async fn merged(&self, event: &Event, pull: &EventPull) -> Result<Settlement, Trouble> {
-        let nothing = Settlement {
-            note: "a merge that is not ours".to_owned(),
-            ..Settlement::only(event.delivery.clone())
-        };
-        let Some(TaskRole::PullRequest(run, number)) =
-            self.shared.store.role_of(event.repo.id, pull.number).await?
-        else {
-            return Ok(nothing);
-        };
-        let orchestration = self.shared.store.snapshot(&run).await?.orchestration;
-        let known = |t: &Task| {
-            matches!(t.state, TaskState::Completed | TaskState::InReview) && t.merged_into.is_none()
-        };
-        if !orchestration.task(number).is_some_and(known) {
-            return Ok(nothing);
-        }
-        let merged = TaskEvent::Merged(pull.base_ref.clone());
-        let change = Some((run, RunEvent::Task(number, merged)));
-        Ok(Settlement { note: "merged".to_owned(), change, ..Settlement::only(event.delivery.clone()) })
     }
 
     async fn command(
@@ -240,11 +230,16 @@ impl Orchestrator {
             Command::Help => Ok(draft.notice(report::notice::help()).done("help")),
             Command::Start => self.start_run(draft, issue, calls).await,
             Command::Retry(tasks) => self.retry(draft, issue, &tasks).await,
+            Command::Cancel => self.cancel(draft).await,
+            Command::Pause => self.pause(draft, true).await,
+            Command::Resume => self.pause(draft, false).await,
+            Command::Status => self.status(draft).await,
+            Command::Explain => self.explain(draft, issue, calls).await,
         }
     }
 
     /// Whether the sender may not give commands here: only write access, asked now, counts.
-    async fn refused(&self, draft: &Draft, calls: &CallCounter) -> Result<bool, Trouble> {
+    pub(super) async fn refused(&self, draft: &Draft, calls: &CallCounter) -> Result<bool, Trouble> {
         let permission = self.client(&draft.repo, calls).permission(&draft.sender).await?;
         Ok(!permission.may_write())
     }
@@ -284,7 +279,7 @@ impl Orchestrator {
     }
 
     async fn answer_one(&self, effect: &crate::domain::Effect) -> Result<(), StoreError> {
-        let answer: Answer = match serde_json::from_value(effect.payload.clone()) {
+        let mut answer: Answer = match serde_json::from_value(effect.payload.clone()) {
             Ok(answer) => answer,
             Err(error) => {
                 let why = format!("its row cannot be read: {error}");
@@ -297,6 +292,11 @@ impl Orchestrator {
         };
         let calls = CallCounter::default();
         let crate::domain::Scope::Delivery(delivery) = &effect.scope else { return Ok(()) };
+        if effect.tries > 0 {
+            // It may have been renamed since; where it cannot be read, sending will tell why.
+            let installation = self.shared.github.installation(answer.repo.installation);
+            answer.repo = installation.repository(answer.repo.id, &calls).await.unwrap_or(answer.repo);
+        }
         let (github, settings) = (Reader::new(self.client(&answer.repo, &calls)), &self.shared.settings);
         let reply = Reply { delivery, answer: &answer, github: &github, settings };
         let store = self.shared.store.as_ref();
@@ -312,6 +312,11 @@ impl Orchestrator {
     pub(super) fn knows_agent(&self, name: &str) -> bool {
         self.shared.settings.agents.iter().any(|a| a == name)
     }
+}
+
+/// GitHub refuses because the App is suspended in this account: it works again when somebody ends that.
+pub fn is_suspension(error: &Error) -> bool {
+    matches!(error, Error::Forbidden { message, .. } if message.to_lowercase().contains("suspended"))
 }
 
 /// Errors that trying again does not cure.

@@ -1,13 +1,15 @@
 //! The control plane's use cases: a delivery becomes a command (`intake`), a command starts or reopens a run
-//! (`start`, `retry`), and `reconcile` brings GitHub to what the run's state says, one effect at a time.
+//! (`start`, `retry`, `stop`, `explain`) or is something that people did `by_hand`, and `reconcile` brings GitHub to what the run's state says, one effect at a time.
 //!
 //! Every write to GitHub goes through `effects`. Wake-ups are hints: a lost one costs one sweep.
 
 mod answer;
 mod boundary;
+mod by_hand;
 mod catch_up;
 mod credentials;
 mod effects;
+mod explain;
 mod intake;
 mod labels;
 mod lanes;
@@ -15,7 +17,9 @@ mod levels;
 mod logs;
 mod reconcile;
 mod retry;
+mod standing;
 mod start;
+mod stop;
 mod sweep;
 mod view;
 
@@ -33,7 +37,7 @@ use tokio_util::task::TaskTracker;
 
 pub use boundary::{Boundary, Place, Point, Proof, Without};
 pub use credentials::Issued;
-pub use intake::is_final;
+pub use intake::{is_final, is_suspension};
 
 /// What the orchestrator is told once.
 #[derive(Clone)]
@@ -52,6 +56,8 @@ pub struct Settings {
     pub lease: Duration,
     /// Live runs per repository.
     pub runs_per_repo: u32,
+    /// Attempts of one installation alive at once; the runner API holds to it, here it is only told.
+    pub attempts_per_installation: u32,
     /// Names of the agents that are configured.
     pub agents: Vec<String>,
     /// The agent that works, whatever repositories ask for.

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// After an error of the store, a run is looked at again so much later.
 const STORE_BACKOFF: Duration = Duration::from_secs(2);
 
+/// After GitHub did not say how things stand, it is asked again so much later.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
 impl Orchestrator {
     /// Reconciles the run soon, on its own task; a run that is being reconciled is looked at once more.
     pub(super) fn wake(&self, run: &RunId) {
@@ -98,7 +101,13 @@ impl Orchestrator {
             let calls = CallCounter::default();
             let (github, settings) =
                 (Reader::new(self.client(&orchestration.run.repo, &calls)), &self.shared.settings);
-            let context = Context { snapshot: &snapshot, github: &github, settings, logs: &self.shared.logs };
+            let context = Context {
+                snapshot: &snapshot,
+                app: &self.shared.github,
+                github: &github,
+                settings,
+                logs: &self.shared.logs,
+            };
             let store = self.shared.store.as_ref();
             let executor = Executor { store, settings, subject: Subject::Run(&context) };
             let mut moved = false;
@@ -109,7 +118,10 @@ impl Orchestrator {
                 match action {
                     Action::Effect { key, digest } => {
                         let step = executor.carry_out(key, &digest).await?;
-                        moved |= step == Step::Moved;
+                        moved |= step != Step::Waits;
+                        if step == Step::Stale {
+                            break;
+                        }
                         // What follows may look different now, and a ready task should not wait for the rest.
                         if step == Step::Moved && matches!(key, crate::domain::EffectKey::SubIssue(_)) {
                             self.shared.work.notify_waiters();
@@ -128,6 +140,13 @@ impl Orchestrator {
                             Err(error) => return Err(error),
                         }
                     }
+                    Action::LookAround => match self.look_around(orchestration).await {
+                        Ok(changed) => moved |= changed,
+                        Err(error) => {
+                            tracing::warn!(%run, %error, "how things stand could not be asked");
+                            self.wake_later(run, LOOK_AGAIN);
+                        }
+                    },
                     Action::WakeAt(at) => self.wake_later(run, until(now, at)),
                 }
             }

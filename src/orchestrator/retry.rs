@@ -3,7 +3,7 @@
 use super::Orchestrator;
 use super::answer::Draft;
 use super::intake::Trouble;
-use crate::domain::{Orchestration, RunEvent, RunState, TaskNumber, TaskState};
+use crate::domain::{Orchestration, RunEvent, RunState, Task, TaskNumber, TaskState};
 use crate::github::event::EventIssue;
 use crate::report::notice;
 use crate::store::Settlement;
@@ -26,8 +26,12 @@ impl Orchestrator {
             }
             None => match store.run_of_master(draft.repo.id, issue.number).await? {
                 Some(orchestration) if listed.is_empty() => {
-                    let failed =
-                        orchestration.tasks.iter().filter(|t| retryable(t.state)).map(|t| t.number).collect();
+                    let failed = orchestration
+                        .tasks
+                        .iter()
+                        .filter(|t| retryable(&orchestration, t))
+                        .map(|t| t.number)
+                        .collect();
                     (orchestration, failed)
                 }
                 Some(orchestration) => (orchestration, listed.to_vec()),
@@ -37,8 +41,9 @@ impl Orchestrator {
         if let Some(newer) = self.newer_live_run(&draft, &orchestration).await? {
             return Ok(draft.notice(notice::already_running(&newer)).done("refused: a newer run is live"));
         }
-        let (again, other): (Vec<TaskNumber>, Vec<TaskNumber>) =
-            wanted.into_iter().partition(|n| orchestration.task(*n).is_some_and(|t| retryable(t.state)));
+        let (again, other): (Vec<TaskNumber>, Vec<TaskNumber>) = wanted
+            .into_iter()
+            .partition(|n| orchestration.task(*n).is_some_and(|t| retryable(&orchestration, t)));
         if again.is_empty() {
             return Ok(draft
                 .notice(notice::retry_refused(&orchestration, &other))
@@ -65,6 +70,7 @@ impl Orchestrator {
     }
 }
 
-fn retryable(state: TaskState) -> bool {
-    matches!(state, TaskState::Failed | TaskState::Cancelled)
+/// What failed or was cancelled, unless it would stand on work that people refused.
+fn retryable(run: &Orchestration, task: &Task) -> bool {
+    matches!(task.state, TaskState::Failed | TaskState::Cancelled) && run.closed_before(task).is_none()
 }

@@ -6,8 +6,8 @@ use super::intake::Trouble;
 use crate::clock;
 use crate::config::RepoFile;
 use crate::domain::{
-    IssueRef, IssueTitle, Orchestration, Run, RunPolicy, RunState, Sha, Task, TaskNumber, TaskState, Usage,
-    branch_name,
+    IssueRef, IssueTitle, Orchestration, Run, RunPolicy, RunState, Sha, Stops, Task, TaskNumber, TaskState,
+    Usage, branch_name,
 };
 use crate::github::event::EventIssue;
 use crate::github::{BranchHead, CallCounter, Error, Issue, IssueState, RepoClient};
@@ -178,6 +178,7 @@ impl Orchestrator {
                 deliveries: vec![draft.delivery.clone()],
                 usage: Usage::default(),
                 sandbox_tier: String::new(),
+                stops: Stops::default(),
             },
             tasks,
         })

@@ -25,6 +25,8 @@ impl Views {
     /// Writes what changed. A file that cannot be written is logged; the next pass writes it again.
     pub async fn write(&self, state: &Orchestration) {
         let before = lock(&self.written).get(&state.run.id).cloned();
+        // Under the repository's new name there is nothing yet.
+        let before = before.filter(|b| b.run.repo.full_name() == state.run.repo.full_name());
         if before.as_ref() == Some(state) {
             return;
         }

@@ -6,6 +6,7 @@ mod issues;
 pub mod marker;
 pub mod notice;
 mod progress;
+pub mod state;
 mod summary;
 mod words;
 

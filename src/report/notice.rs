@@ -200,6 +200,11 @@ pub fn nothing_to_retry() -> String {
     )
 }
 
+/// A person opened the sub-issue of a cancelled or failed task again.
+pub fn reopened() -> String {
+    format!("Reopening starts nothing. Comment `{COMMAND} --retry` here to have this task worked on again.")
+}
+
 /// `--retry` of tasks that did not fail.
 pub fn retry_refused(state: &Orchestration, tasks: &[TaskNumber]) -> String {
     if tasks.is_empty() {
@@ -214,7 +219,11 @@ pub fn retry_refused(state: &Orchestration, tasks: &[TaskNumber]) -> String {
             None => format!("- {number}: there is no such task; the run has {}", state.tasks.len()),
             Some(task) => {
                 let pull = task.pull_request.map(|n| format!(", pull request #{n}")).unwrap_or_default();
-                format!("- {number}: {}{pull}", words::state(task))
+                let on = state.closed_before(task);
+                let on = on.map(|on| {
+                    format!(", and it waits for task {on}, whose pull request was closed without a merge")
+                });
+                format!("- {number}: {}{pull}{}", words::state(task), on.unwrap_or_default())
             }
         };
         let _ = writeln!(text, "{line}");

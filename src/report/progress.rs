@@ -10,6 +10,10 @@ pub fn progress(orchestration: &Orchestration, now: Timestamp, web_url: &str, ma
     let (run, tasks) = (&orchestration.run, &orchestration.tasks);
     let done = tasks.iter().filter(|t| t.state.is_terminal()).count();
     let mut text = match run.state {
+        RunState::Active if run.stops.cancelled => "### Divisi is cancelling this run\n\n".to_owned(),
+        RunState::Active if run.stops.paused => {
+            "### Divisi is paused: no new agents start until `/orchestrate --resume`\n\n".to_owned()
+        }
         RunState::Active => format!("### Divisi is working on {} tasks\n\n", tasks.len()),
         RunState::Ended(outcome) => format!("### Divisi has finished: {}\n\n", outcome.as_str()),
     };

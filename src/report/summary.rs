@@ -90,6 +90,7 @@ fn next_steps(orchestration: &Orchestration) -> String {
         .filter(|t| t.state == TaskState::Failed)
         .map(|t| t.number.to_string())
         .collect();
+    let cancelled = orchestration.count(TaskState::Cancelled);
     let mut steps = Vec::new();
     if completed > 0 {
         let s = if completed == 1 { "" } else { "s" };
@@ -100,6 +101,9 @@ fn next_steps(orchestration: &Orchestration) -> String {
             "- Run what failed again: comment `/orchestrate --retry` here, on the sub-issue or on its follow-up (here also with numbers: `/orchestrate --retry {}`).",
             failed.join(",")
         ));
+    }
+    if cancelled > 0 && failed.is_empty() {
+        steps.push("- Run what was cancelled: comment `/orchestrate --retry` here or on its sub-issue. Branches that were pushed are kept.".to_owned());
     }
     if steps.is_empty() { String::new() } else { format!("\n### Next steps\n{}\n", steps.join("\n")) }
 }

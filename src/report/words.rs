@@ -15,6 +15,11 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
+/// `2026-11-25 02:30 UTC`.
+pub(super) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 /// `$0.42`; `–` when nothing is known.
 pub(super) fn cost(usd: f64) -> String {
     if usd > 0.0 { format!("${usd:.2}") } else { "–".to_owned() }
@@ -38,8 +43,10 @@ pub(super) fn state(task: &Task) -> String {
             format!("⏳ after {}", on.join(", "))
         }
         TaskState::Ready => "⏳ waiting".to_owned(),
+        TaskState::Running if task.halt.is_some() => "⏹ stopping".to_owned(),
         TaskState::Running => "🔄 running".to_owned(),
         TaskState::Publishing => "🔄 publishing".to_owned(),
+        TaskState::Completed if task.rejected => "✅ completed (pull request closed)".to_owned(),
         TaskState::Completed => "✅ completed".to_owned(),
         TaskState::Failed => "❌ failed".to_owned(),
         TaskState::Cancelled => "⏹ cancelled".to_owned(),

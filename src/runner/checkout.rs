@@ -34,7 +34,8 @@ impl Attempt {
         let credential = self.held.unless_stopped(until_answered(ask)).await??;
         self.shared.options.redact.add(&credential.token);
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(credential.token.clone());
-        Remote::new(&self.task.clone_url, credential.token.into())
+        let url = credential.clone_url.unwrap_or_else(|| self.task.clone_url.clone());
+        Remote::new(url, credential.token.into())
             .map_err(|e| Halt::give_up(FailureKind::Unknown, sentence(&e)))
     }
 

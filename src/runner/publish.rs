@@ -105,13 +105,15 @@ impl Attempt {
                     self.log.event(&format!("could not push ({error}); tries again"));
                     self.held.unless_stopped(clock::sleep(Duration::from_secs(1 << tries))).await?;
                 }
-                // An earlier attempt of this task may have pushed and died before it could tell.
+                // An earlier attempt of this task may have pushed and died before it could tell, or a person has deleted
+                // what an earlier one left.
                 Err(error @ PushError::Moved(_)) if !looked => {
                     looked = true;
                     let task = (&attempt.run, attempt.task);
                     let before = workspace::pushed_before(mirror, &remote, task, &self.task.branch);
                     match self.held.unless_stopped(before).await? {
-                        Ok(Some(head)) => expected = Some(head),
+                        Ok(workspace::Before::Ours(head)) => expected = Some(head),
+                        Ok(workspace::Before::Missing) => expected = None,
                         _ => return Err(push_failed(&error)),
                     }
                 }

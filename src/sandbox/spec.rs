@@ -35,8 +35,8 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// The default time between SIGTERM and SIGKILL.
-    pub const GRACE: Duration = Duration::from_secs(5);
+    /// The default time between SIGTERM and SIGKILL; a person who cancels waits no longer than that.
+    pub const GRACE: Duration = Duration::from_secs(3);
 
     /// A program without arguments, input or limits of its own beyond the defaults, to be filled in by struct update or assignment.
     pub fn new(

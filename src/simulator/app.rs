@@ -33,6 +33,8 @@ pub struct Installation {
     pub repos: Option<Vec<u64>>,
     /// What it grants.
     pub permissions: BTreeMap<String, String>,
+    /// Who suspended it, and when.
+    pub suspended: Option<(String, Timestamp)>,
     /// When it was installed.
     pub created_at: Timestamp,
     /// Requests counted in the current hour, and when that hour began.
@@ -157,6 +159,7 @@ impl World {
             account: account.to_owned(),
             repos,
             permissions: self.app.permissions.clone(),
+            suspended: None,
             created_at: now,
             used: 0,
             window: now,
@@ -184,6 +187,9 @@ impl World {
         short: bool,
     ) -> Result<&MintedToken, Refusal> {
         let found = self.installations.get(&installation).ok_or_else(Refusal::not_found)?;
+        if found.suspended.is_some() {
+            return Err(Refusal::suspended());
+        }
         let mut repos = found.repos.clone();
         let asked_repos = self.asked_repos(found, &asked)?;
         if asked_repos.is_some() {
@@ -262,13 +268,18 @@ impl World {
         }
     }
 
+    /// Whether the token's installation still has the permission: one that is taken away is gone at once.
+    pub(super) fn grants(&self, token: &MintedToken, permission: &str) -> bool {
+        self.installations.get(&token.installation).is_some_and(|i| i.permissions.contains_key(permission))
+    }
+
     /// Whether a token sees a repository.
     pub(super) fn in_scope(&self, token: &MintedToken, repo: u64) -> bool {
         self.installation_for(repo).is_some_and(|i| i.id == token.installation)
             && token.repos.as_ref().is_none_or(|list| list.contains(&repo))
     }
 
-    fn emit_installation(&mut self, action: &str, id: u64, actor: &Actor) -> Result<(), Refusal> {
+    pub(super) fn emit_installation(&mut self, action: &str, id: u64, actor: &Actor) -> Result<(), Refusal> {
         let installation = self.installations.get(&id).ok_or_else(Refusal::not_found)?;
         let repos: Vec<Value> = self
             .repos

@@ -53,6 +53,8 @@ pub struct Issue {
     pub pull: Option<Pull>,
     /// Deleted issues keep their number and answer 410.
     pub deleted: bool,
+    /// Where it was transferred to: its id there. The old number answers 301.
+    pub moved_to: Option<u64>,
 }
 
 /// State of an issue or pull request.
@@ -84,14 +86,21 @@ pub(super) struct Draft {
     pub pull: Option<Pull>,
 }
 
+impl Issue {
+    /// Whether it is not here any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.deleted || self.moved_to.is_some()
+    }
+}
+
 impl World {
-    /// The issue of that id, unless it is deleted.
+    /// The issue of that id, unless it is deleted or elsewhere.
     pub(super) fn issue_of(&self, id: u64) -> Result<&Issue, Refusal> {
-        self.issues.get(&id).filter(|i| !i.deleted).ok_or_else(Refusal::not_found)
+        self.issues.get(&id).filter(|i| !i.is_gone()).ok_or_else(Refusal::not_found)
     }
 
     pub(super) fn issue_mut(&mut self, id: u64) -> Result<&mut Issue, Refusal> {
-        self.issues.get_mut(&id).filter(|i| !i.deleted).ok_or_else(Refusal::not_found)
+        self.issues.get_mut(&id).filter(|i| !i.is_gone()).ok_or_else(Refusal::not_found)
     }
 
     /// The id of an issue or pull request by its number: 404 when it never was, 410 when it was deleted.
@@ -99,6 +108,7 @@ impl World {
         let id = *self.repo_ref(repo)?.numbers.get(&number).ok_or_else(Refusal::not_found)?;
         match self.issues.get(&id) {
             Some(issue) if issue.deleted => Err(Refusal::new(410, "This issue was deleted")),
+            Some(issue) if issue.moved_to.is_some() => Err(Refusal::new(301, "Moved Permanently")),
             Some(_) => Ok(id),
             None => Err(Refusal::not_found()),
         }
@@ -135,6 +145,7 @@ impl World {
             reactions: Vec::new(),
             pull: draft.pull,
             deleted: false,
+            moved_to: None,
         };
         self.repo_mut(repo)?.numbers.insert(number, id);
         self.issues.insert(id, issue);

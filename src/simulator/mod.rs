@@ -23,6 +23,7 @@ mod limits;
 mod links;
 mod options;
 mod outage;
+mod owners;
 mod pulls;
 mod reactions;
 mod refs;

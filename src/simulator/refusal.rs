@@ -32,6 +32,11 @@ impl Refusal {
         Refusal::new(404, "Not Found")
     }
 
+    /// What everybody with a token of a suspended installation is told.
+    pub(super) fn suspended() -> Refusal {
+        Refusal::new(403, "This installation has been suspended")
+    }
+
     /// `422 Validation Failed` with one coded error.
     pub(super) fn invalid(resource: &str, field: &str, code: &str) -> Refusal {
         Refusal::new(422, "Validation Failed")

@@ -15,7 +15,9 @@ impl World {
         actor: &Actor,
         fields: Map<String, Value>,
     ) -> Result<(), Refusal> {
-        let Some(installation) = self.installation_for(repo).map(|i| i.id) else { return Ok(()) };
+        // A suspended installation is told nothing.
+        let told = self.installation_for(repo).filter(|i| i.suspended.is_none());
+        let Some(installation) = told.map(|i| i.id) else { return Ok(()) };
         if !self.app.events.iter().any(|e| e == event) {
             return Ok(());
         }

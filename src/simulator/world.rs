@@ -28,6 +28,8 @@ pub struct World {
     pub(super) app: App,
     pub(super) users: BTreeMap<String, User>,
     pub(super) repos: BTreeMap<u64, Repo>,
+    /// Former full names in lower case, and where they lead.
+    pub(super) moved: BTreeMap<String, u64>,
     pub(super) issues: BTreeMap<u64, Issue>,
     pub(super) comments: BTreeMap<u64, Comment>,
     pub(super) checks: BTreeMap<u64, CheckRun>,
@@ -148,6 +150,8 @@ pub struct Repo {
     /// When something was last pushed.
     pub pushed_at: Timestamp,
     pub(super) git: Git,
+    pub(super) archived: bool,
+    pub(super) has_issues: bool,
     pub(super) labels: Vec<Label>,
     pub(super) roles: BTreeMap<String, Role>,
     /// Issue and pull request ids by number.
@@ -191,6 +195,7 @@ impl World {
             base,
             users: BTreeMap::new(),
             repos: BTreeMap::new(),
+            moved: BTreeMap::new(),
             issues: BTreeMap::new(),
             comments: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -265,6 +270,8 @@ impl World {
             created_at: now,
             pushed_at: now,
             git,
+            archived: false,
+            has_issues: true,
             labels: Vec::new(),
             roles: BTreeMap::new(),
             numbers: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! The `Store` trait: what the rest of the crate may ask of a database.
 
+use crate::domain::explain::Places;
 use crate::domain::schedule::Limits;
 use crate::domain::{
     AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Refusal, Remote, RunEvent, RunId, RunnerId,
@@ -88,6 +89,13 @@ pub struct NewEffect {
     pub key: EffectKey,
     /// What it needs (repository, issue, text).
     pub payload: serde_json::Value,
+}
+
+impl NewEffect {
+    /// Whether it is a comment, and not a reaction.
+    pub fn is_notice(&self) -> bool {
+        self.key == EffectKey::Notice
+    }
 }
 
 /// Everything that working on one delivery changes, in one transaction.
@@ -343,6 +351,9 @@ pub trait Store: Send + Sync {
     ) -> Result<bool, StoreError>;
     /// The epoch and the runner under which an attempt ended, if it has: for a repeated `finish`.
     async fn attempt_ended_by(&self, attempt: &AttemptId) -> Result<Option<(u64, RunnerId)>, StoreError>;
+
+    /// The runners that are registered, with what they hold, and how many attempts of the installation are alive.
+    async fn places(&self, installation: u64) -> Result<Places, StoreError>;
 
     // -- limits
 

@@ -25,6 +25,6 @@ pub use git::{GitError, GitSettings, HostGit};
 pub use import::{ChangedPath, ImportError, Imported, import, inspect};
 pub use mirror::{Mirror, UpdateError};
 pub use push::{PushError, Pushed, push};
-pub use pushed::{note_push, pushed_before};
+pub use pushed::{Before, note_push, pushed_before};
 pub use remote::{Remote, RemoteError};
 pub use show::{diff_stat, read_blob, read_file};

@@ -26,7 +26,18 @@ pub async fn note_push(mirror: &Mirror, run: &RunId, task: TaskNumber, head: &Sh
     Ok(())
 }
 
-/// Where the branch is on the remote, if an earlier attempt of this task put it there.
+/// What a task's branch is on the remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// There is none: nobody made it yet, or a person deleted it.
+    Missing,
+    /// An earlier attempt of the task put it there.
+    Ours(Sha),
+    /// Somebody else did.
+    Foreign,
+}
+
+/// What the branch is on the remote.
 ///
 /// # Errors
 /// When git fails or the remote does not answer.
@@ -35,7 +46,7 @@ pub async fn pushed_before(
     remote: &Remote,
     (run, task): (&RunId, TaskNumber),
     branch: &str,
-) -> Result<Option<Sha>, GitError> {
+) -> Result<Before, GitError> {
     let what = "look where the branch is";
     let name = format!("refs/heads/{branch}");
     let call = mirror
@@ -44,14 +55,16 @@ pub async fn pushed_before(
     let output = mirror.git().run(remote.authorize(call)).await?;
     // Exit code 2: there is no such branch.
     if output.code == 2 {
-        return Ok(None);
+        return Ok(Before::Missing);
     }
     if output.code != 0 {
         return Err(failed(what, &output));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let Some(head) = text.split_whitespace().next().and_then(Sha::parse) else { return Ok(None) };
+    let Some(head) = text.split_whitespace().next().and_then(Sha::parse) else {
+        return Ok(Before::Foreign);
+    };
     let noted = mirror.call(what, ["rev-parse", "--verify", "--quiet", &note(run, task, &head)]);
     let known = mirror.git().run(noted).await?.code == 0;
-    Ok(known.then_some(head))
+    Ok(if known { Before::Ours(head) } else { Before::Foreign })
 }

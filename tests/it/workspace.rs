@@ -8,9 +8,10 @@ use divisi::clock;
 use divisi::domain::{FailureKind, RunId, Sha, branch_name};
 use divisi::sandbox::{Launcher, Spec};
 use divisi::workspace::{
-    AttemptPaths, CommitText, GatherError, Gathered, GitSettings, HostGit, Identity, ImportError, Imported,
-    Mirror, PrepareError, PushError, Pushed, Remote, UpdateError, Workspace, diff_stat, gather, import,
-    inspect, note_push, prepare, prune_refs, push, pushed_before, read_blob, read_file, remove_attempt,
+    AttemptPaths, Before, CommitText, GatherError, Gathered, GitSettings, HostGit, Identity, ImportError,
+    Imported, Mirror, PrepareError, PushError, Pushed, Remote, UpdateError, Workspace, diff_stat, gather,
+    import, inspect, note_push, prepare, prune_refs, push, pushed_before, read_blob, read_file,
+    remove_attempt,
 };
 use git_http::{GitServer, TOKEN};
 use proptest::prelude::*;
@@ -459,15 +460,17 @@ async fn a_push_that_was_never_told_of_is_found_by_its_note() {
     let look = async |run: &RunId, task| {
         pushed_before(&world.mirror, &world.remote(), (run, task), BRANCH).await.expect("looked")
     };
-    assert_eq!(look(&run, 1).await, None, "nobody noted it");
+    assert_eq!(look(&run, 1).await, Before::Foreign, "nobody noted it");
     note_push(&world.mirror, &run, 1, &first.head).await.expect("noted");
     prune_refs(&world.mirror, &run, None).await.expect("pruned");
-    assert_eq!(look(&run, 1).await, Some(first.head.clone()));
-    assert_eq!((look(&run, 2).await, look(&other, 1).await), (None, None), "another task's note");
+    assert_eq!(look(&run, 1).await, Before::Ours(first.head.clone()));
+    for (run, task) in [(&run, 2), (&other, 1)] {
+        assert_eq!(look(run, task).await, Before::Foreign, "another task's note");
+    }
     git(&world.served(), &["update-ref", &format!("refs/heads/{BRANCH}"), world.base.as_str()]);
-    assert_eq!(look(&run, 1).await, None, "somebody moved it");
+    assert_eq!(look(&run, 1).await, Before::Foreign, "somebody moved it");
     git(&world.served(), &["update-ref", "-d", &format!("refs/heads/{BRANCH}")]);
-    assert_eq!(look(&run, 1).await, None, "it is gone");
+    assert_eq!(look(&run, 1).await, Before::Missing, "it is gone");
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use crate::domain::{
     Effect, EffectKey, EffectState, Failure, FailureKind, Remote, RunEvent, Scope, TaskEvent,
 };
 use crate::github::Error;
-use crate::orchestrator::Settings;
 use crate::orchestrator::boundary::Place;
+use crate::orchestrator::standing::{self, Ending};
+use crate::orchestrator::{Settings, is_final};
 use crate::store::{Intent, NewEffect, Store, StoreError};
 use crate::telemetry::names;
 use jiff::{SignedDuration, Timestamp};
@@ -25,7 +26,12 @@ pub(in crate::orchestrator) enum Step {
     Moved,
     /// Put off.
     Waits,
+    /// GitHub is not as the run knew it: what else was decided with it may be wrong.
+    Stale,
 }
+
+/// What is told of an effect that is decided anew.
+const STALE: &str = "how things stand has changed";
 
 /// What carries out effects: the database, the settings, and whose effects they are.
 pub(in crate::orchestrator) struct Executor<'a> {
@@ -62,22 +68,52 @@ impl Executor<'_> {
                         return self.applied(&effect, version, Some(*first)).await;
                     }
                 }
-                Err(error) if is_final(&error) => {
-                    return self.refused(&effect, &error.to_string(), None).await;
-                }
-                Err(error) => {
-                    self.recording(&effect).await?;
-                    let at = error.retry_at().unwrap_or_else(|| later(backoff(effect.tries)));
-                    self.store.effect_doubted(&scope, key, at, &error.to_string()).await?;
-                    return Ok(Step::Waits);
-                }
+                Err(error) => match self.ending(&effect, false, error).await? {
+                    Ending::Known => {
+                        self.recording(&effect).await?;
+                        self.store.effect_doubted(&scope, key, clock::now(), STALE).await?;
+                        return Ok(Step::Stale);
+                    }
+                    // Where nothing may be looked at, nothing is sent either.
+                    Ending::Error(error) if is_final(&error) => {
+                        return self.refused(&effect, &error.to_string(), None).await;
+                    }
+                    Ending::Error(error) => {
+                        self.recording(&effect).await?;
+                        let at = error.retry_at().unwrap_or_else(|| later(backoff(effect.tries)));
+                        self.store.effect_doubted(&scope, key, at, &error.to_string()).await?;
+                        return Ok(Step::Waits);
+                    }
+                },
             }
         }
         self.cross(key, Place::BeforeRequest).await;
         let writer: Writer<'_> = self.subject.reader().writer(Permit(()));
         let sent = self.subject.send(&writer, &effect).await;
         self.cross(key, Place::BeforeAnswer).await;
+        let sent = match sent {
+            Err(error) => match self.ending(&effect, effect.remote.is_some(), error).await? {
+                Ending::Known => {
+                    self.recording(&effect).await?;
+                    self.store.effect_postponed(&scope, key, clock::now(), STALE).await?;
+                    return Ok(Step::Stale);
+                }
+                Ending::Error(error) => Err(error),
+            },
+            sent => sent,
+        };
         self.settle(&effect, digest, sent, looks).await
+    }
+
+    /// What an error means: for a run after a look at how things stand.
+    async fn ending(&self, effect: &Effect, edits: bool, error: Error) -> Result<Ending, StoreError> {
+        match self.subject {
+            Subject::Run(context) => {
+                let run = &context.snapshot.orchestration;
+                context.github.ending(self.store, context.app, run, edits, error).await
+            }
+            Subject::Delivery(_) => Ok(Ending::Error(standing::moved_for_good(effect.tries, error))),
+        }
     }
 
     async fn cross(&self, key: EffectKey, place: Place) {
@@ -201,14 +237,6 @@ impl Executor<'_> {
     fn wait_out(&self) -> Timestamp {
         later(self.settings.wait_out())
     }
-}
-
-/// Errors of a look that trying again does not cure: what it would have been on is gone.
-fn is_final(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Forbidden { .. } | Error::NotFound { .. } | Error::Gone { .. } | Error::Invalid { .. }
-    )
 }
 
 /// Effects whose text changes: what is found by its marker may be an older version.

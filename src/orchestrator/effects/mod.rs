@@ -20,7 +20,7 @@ mod sub_issue;
 use super::Settings;
 use super::logs::Logs;
 use crate::domain::{DeliveryId, Effect, EffectKey, Remote, RunEvent, Scope, Snapshot};
-use crate::github::Error;
+use crate::github::{App, Error};
 use crate::report::marker;
 use jiff::Timestamp;
 
@@ -33,6 +33,8 @@ use reach::Writer;
 pub(super) struct Context<'a> {
     /// The run as it was when the pass began.
     pub snapshot: &'a Snapshot,
+    /// The App, to ask how things stand.
+    pub app: &'a App,
     /// The run's repository; calls are counted for the run.
     pub github: &'a Reader,
     /// Settings.

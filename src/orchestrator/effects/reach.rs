@@ -1,8 +1,10 @@
 //! How effects reach GitHub: reading is free, writing takes the executor's permit.
 
 use super::executor::Permit;
-use crate::domain::Remote;
-use crate::github::{Comment, Compare, Error, Issue, Pull, RepoClient};
+use crate::domain::{Orchestration, Remote};
+use crate::github::{App, Comment, Compare, Error, Issue, Pull, RepoClient};
+use crate::orchestrator::standing::{self, Ending};
+use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 use std::ops::Deref;
 
@@ -28,6 +30,21 @@ impl Reader {
     /// The client with its writing half.
     pub(super) fn writer(&self, _: Permit) -> Writer<'_> {
         Writer(&self.0)
+    }
+
+    /// What an error of one of the run's effects means, after a look at how things stand.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn ending(
+        &self,
+        store: &dyn Store,
+        app: &App,
+        run: &Orchestration,
+        edits: bool,
+        error: Error,
+    ) -> Result<Ending, StoreError> {
+        standing::ending(store, (app, &self.0, run), edits, error).await
     }
 
     /// Issues that our App opened, changed since.

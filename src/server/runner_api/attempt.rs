@@ -82,7 +82,8 @@ pub(super) async fn credential(
     let attempt = held(&api, attempt, request.epoch, &request.runner).await?;
     let repo = api.store.snapshot(&attempt.run).await?.orchestration.run.repo;
     let credential = api.behind.credential(&attempt, &repo).await;
-    credential.map(Json).map_err(|e| {
+    let clone_url = Some(convert::clone_url(&repo, &api.web_url));
+    credential.map(|c| Json(wire::Credential { clone_url, ..c })).map_err(|e| {
         Problem(if e.is_final { StatusCode::FORBIDDEN } else { StatusCode::SERVICE_UNAVAILABLE }, e.why)
     })
 }

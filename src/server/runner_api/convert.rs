@@ -1,7 +1,7 @@
 //! Domain to wire and back, once.
 
 use crate::dispatch::wire;
-use crate::domain::{Published, TaskEvent};
+use crate::domain::{Halt, Orchestration, Published, Repo, TaskEvent, TaskNumber};
 use crate::store::Claimed;
 
 /// What a runner is told about a claimed attempt; `None` if its task has no sub-issue, which a ready task has.
@@ -14,7 +14,7 @@ pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Opti
         attempt: claimed.attempt.clone(),
         epoch: claimed.epoch,
         orchestration_id: run.orchestration_id.clone(),
-        clone_url: format!("{}/{}.git", web_url.trim_end_matches('/'), run.repo.full_name()),
+        clone_url: clone_url(&run.repo, web_url),
         repo: run.repo.clone(),
         base: on.map_or(&run.base, |t| &t.branch).clone(),
         base_sha: on.and_then(|t| t.published.as_ref()).map_or(&run.base_sha, |p| &p.head).clone(),
@@ -40,6 +40,11 @@ pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Opti
     })
 }
 
+/// Where git finds a repository.
+pub(super) fn clone_url(repo: &Repo, web_url: &str) -> String {
+    format!("{}/{}.git", web_url.trim_end_matches('/'), repo.full_name())
+}
+
 /// A UUID that is the same each time this attempt is handed out: the run's 128 bits with the task and the epoch
 /// folded into the last group, so that no two attempts share an agent session.
 fn session(run: &str, task: u32, epoch: u64) -> String {
@@ -60,6 +65,14 @@ fn session(run: &str, task: u32, epoch: u64) -> String {
         &hex[17..20],
         fold & 0xffff_ffff_ffff
     )
+}
+
+/// What the runner of a task whose lease was renewed is told: to go on, or to stop.
+pub(super) fn verdict(run: &Orchestration, task: TaskNumber) -> wire::Verdict {
+    match run.task(task).and_then(|t| t.halt) {
+        Some(Halt::Cancel | Halt::Hold) => wire::Verdict::Cancel,
+        None => wire::Verdict::Renewed,
+    }
 }
 
 /// The event that a finish means for its task.

@@ -84,7 +84,7 @@ pub(super) async fn heartbeat(
             continue;
         };
         verdicts.push(match renewed {
-            Ok(_) => wire::Verdict::Renewed,
+            Ok(recorded) => convert::verdict(&recorded.after, beat.attempt.task),
             Err(StoreError::Refused(_) | StoreError::NoSuchRun(_)) => wire::Verdict::Lost,
             Err(error) => return Err(error.into()),
         });

@@ -79,7 +79,16 @@ fn allow(
     let no_login = || Denied(401, "Invalid username or token. Password authentication is not supported.");
     let token = header.and_then(password).ok_or_else(no_login)?;
     let token = world.live_token(&token).map_err(|_| no_login())?;
-    let repo = world.repo_id(&target.repo).ok_or(Denied(404, "Repository not found."))?;
+    let repo = world.repo_id(&target.repo).ok_or(match world.moved_repo(&target.repo) {
+        Some(_) => Denied(301, "Moved Permanently"),
+        None => Denied(404, "Repository not found."),
+    })?;
+    if world.installations.get(&token.installation).is_none_or(|i| i.suspended.is_some()) {
+        return Err(Denied(403, "This installation has been suspended."));
+    }
+    if push && world.repo_ref(repo).is_ok_and(|r| r.archived) {
+        return Err(Denied(403, "This repository was archived so it is read-only."));
+    }
     let dir = world.repo_ref(repo).map_err(|_| Denied(404, "Repository not found."))?.git_dir().to_owned();
     let level = if push { "write" } else { "read" };
     if !world.in_scope(token, repo) || !token.allows("contents", level) {

@@ -19,7 +19,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .world
         .issues
         .values()
-        .filter(|i| i.repo == call.repo && !i.deleted)
+        .filter(|i| i.repo == call.repo && !i.is_gone())
         .filter(|i| call.world.listed(i.id, i.created_at))
         .filter(|i| state == "all" || i.state.as_str() == state)
         .filter(|i| wanted.iter().filter(|l| !l.is_empty()).all(|l| has(i, l)))

@@ -16,7 +16,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::io;
 use std::sync::Arc;
@@ -320,10 +320,20 @@ fn routed(world: &mut World, asked: &Asked, reply: &mut Reply) -> Result<Answer,
     let mut repo = 0;
     if route.path.starts_with("/repos/") {
         let full_name = format!("{}/{}", param("owner"), param("repo"));
-        repo = world.repo_id(&full_name).ok_or_else(Refusal::not_found)?;
+        repo = match (world.repo_id(&full_name), world.moved_repo(&full_name)) {
+            (Some(repo), _) => repo,
+            (None, Some(moved)) => return Ok(redirect(world, asked, moved)),
+            (None, None) => return Err(Refusal::not_found()),
+        };
+    } else if route.path.starts_with("/repositories/") {
+        repo = param("repository_id").parse().map_err(|_| Refusal::not_found())?;
+        world.repo_ref(repo)?;
     }
     if let Some(token) = &token {
         permit(world, token, route, repo, reply)?;
+    }
+    if repo != 0 {
+        writable(world, asked, route, repo, param("issue_number"))?;
     }
     let body = match asked.body.is_empty() {
         true => Value::Null,
@@ -341,6 +351,32 @@ fn routed(world: &mut World, asked: &Asked, reply: &mut Reply) -> Result<Answer,
     let query = routes::query_pairs(&asked.query);
     let mut call = Call { world, params, query, body, repo, token, actor, target, short_token };
     (route.run)(&mut call)
+}
+
+/// The answer under a repository's old name: where it is now. GitHub keeps the method of what is no GET.
+fn redirect(world: &World, asked: &Asked, repo: u64) -> Answer {
+    let rest = asked.path.splitn(5, '/').nth(4).map(|rest| format!("/{rest}")).unwrap_or_default();
+    let url = format!("{}/repositories/{repo}{rest}", world.base);
+    let status = if asked.method == "GET" { 301 } else { 307 };
+    let body = json!({"message": "Moved Permanently", "url": url,
+        "documentation_url": "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects"});
+    Answer { status, body: Some(body), headers: vec![("location", url)] }
+}
+
+/// Nothing is written to an archived repository, and where issues are switched off there are none.
+fn writable(world: &World, asked: &Asked, route: &Route, repo: u64, number: &str) -> Result<(), Refusal> {
+    let here = world.repo_ref(repo)?;
+    if here.archived && asked.method != "GET" {
+        return Err(Refusal::new(403, "Repository was archived so is read-only."));
+    }
+    let is_pull = || {
+        let id = number.parse().ok().and_then(|n| world.numbered(repo, n).ok());
+        id.is_some_and(|id| world.issue_of(id).is_ok_and(|i| i.pull.is_some()))
+    };
+    if !here.has_issues && route.path.starts_with("/repos/{owner}/{repo}/issues") && !is_pull() {
+        return Err(Refusal::new(410, "Issues are disabled for this repo"));
+    }
+    Ok(())
 }
 
 fn bearer(asked: &Asked) -> Result<Option<&str>, Refusal> {
@@ -375,6 +411,9 @@ fn authenticate(
         .installations
         .get_mut(&token.installation)
         .ok_or_else(|| Refusal::new(401, "Bad credentials"))?;
+    if installation.suspended.is_some() {
+        return Err(Refusal::suspended());
+    }
     if now.as_second() >= installation.window.as_second() + 3600 {
         (installation.window, installation.used) = (now, 0);
     }
@@ -423,7 +462,7 @@ fn permit(world: &World, token: &str, route: &Route, repo: u64, reply: &mut Repl
     let Need::Any(permissions) = route.need else { return Ok(()) };
     let accepted: Vec<String> = permissions.iter().map(|(name, level)| format!("{name}={level}")).collect();
     reply.headers.push(("x-accepted-github-permissions", accepted.join("; ")));
-    if permissions.iter().any(|(name, level)| token.allows(name, level)) {
+    if permissions.iter().any(|(name, level)| token.allows(name, level) && world.grants(token, name)) {
         return Ok(());
     }
     Err(Refusal::new(403, "Resource not accessible by integration"))

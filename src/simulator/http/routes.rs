@@ -62,6 +62,7 @@ const ROUTES: &[Route] = &[
     route("DELETE", "/installation/token", Need::Token, app_api::revoke),
     route("GET", "/installation/repositories", Need::Token, app_api::repositories),
     route("GET", "/rate_limit", Need::Either, app_api::rate_limit),
+    route("GET", "/repositories/{repository_id}", METADATA, app_api::repository),
     route("GET", "/repos/{owner}/{repo}", METADATA, app_api::repository),
     route("GET", "/repos/{owner}/{repo}/installation", Need::Jwt, app_api::repo_installation),
     route("GET", "/repos/{owner}/{repo}/collaborators/{username}/permission", METADATA, app_api::permission),

@@ -137,8 +137,8 @@ impl World {
             "single_file_name": null,
             "has_multiple_single_files": false,
             "single_file_paths": [],
-            "suspended_by": null,
-            "suspended_at": null,
+            "suspended_by": installation.suspended.as_ref().map(|(by, _)| self.user_json(by)),
+            "suspended_at": installation.suspended.as_ref().map(|(_, at)| time(*at)),
         })
     }
 

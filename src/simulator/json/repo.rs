@@ -48,7 +48,7 @@ const URLS: [(&str, &str); 37] = [
 ];
 
 /// What no repository here is or has.
-const FALSE: [&str; 11] = [
+const FALSE: [&str; 10] = [
     "fork",
     "is_template",
     "has_projects",
@@ -56,7 +56,6 @@ const FALSE: [&str; 11] = [
     "has_pages",
     "has_downloads",
     "has_discussions",
-    "archived",
     "disabled",
     "allow_forking",
     "web_commit_signoff_required",
@@ -84,8 +83,11 @@ impl World {
         let repo = self.repo_ref(id)?;
         let (api, full_name) = (self.repo_url(id)?, repo.full_name());
         let page = format!("{}/{full_name}", self.base);
-        let open =
-            self.issues.values().filter(|i| i.repo == id && !i.deleted && i.state.as_str() == "open").count();
+        let open = self
+            .issues
+            .values()
+            .filter(|i| i.repo == id && !i.is_gone() && i.state.as_str() == "open")
+            .count();
         let mut body: Map<String, Value> =
             URLS.iter().map(|(name, rest)| ((*name).to_owned(), format!("{api}{rest}").into())).collect();
         let rest = json!({
@@ -109,7 +111,8 @@ impl World {
             "topics": [],
             "size": 1,
             "default_branch": repo.default_branch,
-            "has_issues": true,
+            "has_issues": repo.has_issues,
+            "archived": repo.archived,
             "open_issues": open,
             "open_issues_count": open,
             "created_at": time(repo.created_at),

@@ -139,15 +139,22 @@ async fn next(
     // Superseded by a newer process of its host, or never registered: it can run nothing that we know of.
     let Some(agents) = agents else { return Ok(None) };
     let agents: Vec<String> = from_json(&agents)?;
-    let candidates = candidates(tx).await?;
-    let Some(at) = pick(&candidates, &agents, limits) else { return Ok(None) };
-    let Candidate { run, task, .. } = &candidates[at];
-    let event = RunEvent::Task(*task, TaskEvent::Claimed { runner: runner.clone(), until });
-    let orchestration = runs::change(tx, run, &event, now).await?;
-    let Some((attempt, epoch)) = orchestration.task(*task).map(|t| (t.attempt, t.epoch)) else {
+    let mut candidates = candidates(tx).await?;
+    let (run, task, orchestration) = loop {
+        let Some(at) = pick(&candidates, &agents, limits) else { return Ok(None) };
+        let Candidate { run, task, .. } = candidates.swap_remove(at);
+        let event = RunEvent::Task(task, TaskEvent::Claimed { runner: runner.clone(), until });
+        match runs::change(tx, &run, &event, now).await {
+            Ok(orchestration) => break (run, task, orchestration),
+            // The columns know less than the run (rows of an older version): the next one, then.
+            Err(StoreError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    };
+    let Some((attempt, epoch)) = orchestration.task(task).map(|t| (t.attempt, t.epoch)) else {
         return Err(StoreError::Corrupt(format!("run {run} has no task {task}")));
     };
-    Ok(Some(Claimed { attempt: AttemptId { run: run.clone(), task: *task, attempt }, epoch, orchestration }))
+    Ok(Some(Claimed { attempt: AttemptId { run, task, attempt }, epoch, orchestration }))
 }
 
 /// Ready tasks of active runs that may start now.
@@ -159,6 +166,8 @@ async fn candidates(tx: &mut Tx) -> Result<Vec<Candidate>, StoreError> {
              (SELECT count(*) FROM alive WHERE alive.run_id = tasks.run_id) AS run_alive,
              (SELECT count(*) FROM alive WHERE alive.installation = runs.installation) AS installation_alive
          FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'ready' AND runs.state = 'active'
+             AND NOT coalesce(json_extract(runs.data, '$.stops.paused'), 0)
+             AND json_extract(runs.data, '$.stops.suspended') IS NULL
          ORDER BY run_id, number",
     )
     .fetch_all(&mut **tx)

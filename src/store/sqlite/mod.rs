@@ -17,6 +17,7 @@ use super::{
     Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, Received, Recorded, RunnerSeen, Settled,
     Settlement, Store, StoreError, TaskRole,
 };
+use crate::domain::explain::Places;
 use crate::domain::schedule::Limits;
 use crate::domain::{
     AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Remote, RunEvent, RunId, RunnerId, Scope,
@@ -314,6 +315,10 @@ impl Store for Sqlite {
     }
     async fn attempt_ended_by(&self, attempt: &AttemptId) -> Result<Option<(u64, RunnerId)>, StoreError> {
         leases::ended_by(self, attempt).await
+    }
+
+    async fn places(&self, installation: u64) -> Result<Places, StoreError> {
+        questions::places(self, installation).await
     }
 
     async fn limits_saved(&self, levels: &[(u64, String)], now: Timestamp) -> Result<(), StoreError> {

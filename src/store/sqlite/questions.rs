@@ -1,8 +1,9 @@
 //! Questions about runs, answered by the connections that only read.
 
 use super::{Sqlite, runs::load};
+use crate::domain::explain::{Place, Places};
 use crate::domain::{Orchestration, RunId, TaskNumber};
-use crate::store::rows::{int, small};
+use crate::store::rows::{from_json, int, small};
 use crate::store::{StoreError, TaskRole};
 
 pub(super) async fn open(db: &Sqlite) -> Result<Vec<RunId>, StoreError> {
@@ -85,4 +86,26 @@ pub(super) async fn role_of(db: &Sqlite, repo: u64, number: u64) -> Result<Optio
         "follow_up" => TaskRole::FollowUp(run, task),
         _ => TaskRole::PullRequest(run, task),
     }))
+}
+
+pub(super) async fn places(db: &Sqlite, installation: u64) -> Result<Places, StoreError> {
+    let mut tx = db.read().await?;
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(
+        "SELECT slots, (SELECT count(*) FROM attempts WHERE runner = runners.id AND state = 'live'), agents
+         FROM runners ORDER BY id",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let runners = rows.into_iter().map(|(slots, busy, agents)| {
+        Ok(Place { slots: small(slots)?, busy: small(busy)?, agents: from_json(&agents)? })
+    });
+    let runners = runners.collect::<Result<Vec<Place>, StoreError>>()?;
+    let alive = sqlx::query_scalar(
+        "SELECT count(*) FROM tasks JOIN runs ON runs.id = run_id
+         WHERE tasks.state = 'running' AND runs.installation = ?",
+    )
+    .bind(int(installation)?)
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(Places { runners, installation_alive: small(alive)? })
 }

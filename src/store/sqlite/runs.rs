@@ -63,12 +63,18 @@ pub(super) async fn inserted(conn: &mut SqliteConnection, new: &Orchestration) -
         .bind(row.follow_up)
         .bind(&task.agent)
         .bind(row.size)
-        .bind(!task.waits_for.is_empty())
+        .bind(waits(new, task))
         .bind(row.data)
         .execute(&mut *conn)
         .await?;
     }
     Ok(true)
+}
+
+/// Whether other tasks can keep this one from starting: those that it waits for, and those that wait for it, which
+/// may be at work when it is run again.
+fn waits(run: &Orchestration, task: &Task) -> bool {
+    !task.waits_for.is_empty() || run.tasks.iter().any(|t| t.waits_for.contains(&task.number))
 }
 
 /// Loads the run, applies the event and stores the result.

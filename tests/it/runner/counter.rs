@@ -7,7 +7,7 @@ use divisi::dispatch::{CallError, Client, wire};
 use divisi::domain::schedule::Limits;
 use divisi::domain::{
     AttemptId, DeliveryId, IssueRef, IssueTitle, Orchestration, Repo, Run, RunEvent, RunId, RunPolicy,
-    RunState, RunnerId, Sha, Target, Task, TaskEvent, Usage,
+    RunState, RunnerId, Sha, Stops, Target, Task, TaskEvent, Usage,
 };
 use divisi::github::{App, AppConfig, Pace};
 use divisi::server::{self, runner_api};
@@ -55,7 +55,7 @@ impl runner_api::Behind for Desk {
             .await
             .map_err(|e| runner_api::NoCredential { why: e.to_string(), is_final: false })?;
         let token = minted.token.expose_secret().to_owned();
-        Ok(wire::Credential { token, expires_at_ms: minted.expires_at.as_millisecond() })
+        Ok(wire::Credential { token, expires_at_ms: minted.expires_at.as_millisecond(), clone_url: None })
     }
 
     async fn attempt_over(&self, _: &AttemptId) {}
@@ -193,6 +193,7 @@ async fn start(store: &dyn Store, repo: Repo, base_sha: Sha, policy: RunPolicy, 
         deliveries: vec![],
         usage: Usage::default(),
         sandbox_tier: String::new(),
+        stops: Stops::default(),
     };
     let delivery = DeliveryId::new("start");
     let new = NewDelivery { id: delivery.clone(), event: "issues".to_owned(), payload: b"{}".to_vec() };

@@ -1,9 +1,13 @@
 //! What people see: each scenario drives the shipped binary through webhooks and looks at the simulated GitHub.
 
 mod agents;
+mod by_hand_issues;
+mod by_hand_repository;
+mod cancel;
 mod interleaving;
 mod lost_answers;
 mod order;
+mod pause;
 mod plans;
 mod retry;
 mod triggers;

@@ -227,3 +227,58 @@ fn a_task_that_loses_its_lease_too_often_fails() {
         assert_eq!(kind, Some(FailureKind::LostRunner));
     });
 }
+
+#[test]
+fn a_paused_or_suspended_run_hands_nothing_out() {
+    on_every_engine(|bench| async move {
+        let store = &*bench.store;
+        let (runner, _) = registered(store, "p1", "h1").await;
+        let mut run = orchestration("r1", 1, 1, 2);
+        run.tasks.iter_mut().for_each(|t| t.state = TaskState::Ready);
+        started(store, &run).await;
+        let id = &run.run.id;
+        let happens = async |event| store.run_changed(id, event, at(50)).await.expect("it happens");
+        for (stop, go) in [
+            (RunEvent::PauseAsked, RunEvent::ResumeAsked),
+            (RunEvent::Suspended { look_at: at(900) }, RunEvent::Unsuspended),
+        ] {
+            happens(stop).await;
+            assert!(claimed(store, &runner, &[], at(100)).await.is_none());
+            let places = store.places(run.run.repo.installation).await.unwrap();
+            assert_eq!((places.runners.len(), places.runners[0].busy, places.installation_alive), (1, 0, 0));
+            happens(go).await;
+            let one = claimed(store, &runner, &[], at(101)).await.expect("it goes on").attempt;
+            let places = store.places(run.run.repo.installation).await.unwrap();
+            assert_eq!((places.runners[0].busy, places.installation_alive), (1, 1));
+            let epoch =
+                store.snapshot(id).await.unwrap().orchestration.task(one.task).expect("its task").epoch;
+            changed(store, id, one.task, failed(epoch), at(102)).await;
+        }
+    });
+}
+
+#[test]
+fn an_earlier_task_that_is_run_again_waits_for_the_later_one_at_work() {
+    on_every_engine(|bench| async move {
+        let store = &*bench.store;
+        let (runner, _) = registered(store, "p1", "h1").await;
+        let mut run = orchestration("r1", 1, 1, 3);
+        run.tasks.iter_mut().for_each(|t| t.state = TaskState::Ready);
+        run.tasks[1].waits_for = vec![1];
+        run.tasks[0].state = TaskState::Failed;
+        run.tasks[2].state = TaskState::Completed;
+        started(store, &run).await;
+        let later = claimed(store, &runner, &[], at(100)).await.expect("task 2").attempt;
+        assert_eq!(later.task, 2);
+        let again = RunEvent::Reopened {
+            tasks: vec![1],
+            target: Target::Comment(5),
+            delivery: DeliveryId::new("again"),
+        };
+        store.run_changed(&run.run.id, again, at(101)).await.expect("it failed");
+        let holds = std::slice::from_ref(&later);
+        assert!(claimed(store, &runner, holds, at(102)).await.is_none(), "both name the same file");
+        changed(store, &run.run.id, 2, failed(1), at(103)).await;
+        assert_eq!(claimed(store, &runner, holds, at(104)).await.expect("task 1").attempt.task, 1);
+    });
+}

@@ -2,6 +2,7 @@
 
 pub mod divisi;
 pub mod figures;
+pub mod gate;
 pub mod rig;
 pub mod schema;
 pub mod small_disk;

@@ -115,6 +115,9 @@ impl Description {
 
     /// The path of the description that fits best: the one with most fixed words.
     fn path_item(&self, path: &str) -> Option<(&str, &Value)> {
+        // Where GitHub's redirects lead after a renaming; its description does not list the address. The answer is that
+        // of the repository.
+        let path = if path.starts_with("/repositories/") { "/repos/owner/name" } else { path };
         // A slash at the end is kept: it is the empty path of `contents/{path}`, the root directory.
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let paths = self.document["paths"].as_object()?;
@@ -165,7 +168,7 @@ impl Description {
         let name = format!("{name}: answer {status}");
         let described = self.resolve(&operation["responses"][status.to_string()]);
         let schema = &described["content"]["application/json"]["schema"];
-        if !schema.is_null() && status != 304 {
+        if !schema.is_null() && !matches!(status, 301 | 304 | 307) {
             return match serde_json::from_slice::<Value>(body) {
                 Ok(answered) => self.check(&name, schema, &answered),
                 Err(_) => vec![format!("{name} is not JSON")],
@@ -174,7 +177,7 @@ impl Description {
         match status {
             // Not described for every operation, but GitHub may answer them anywhere.
             304 => Vec::new(),
-            400..600 => {
+            301 | 307 | 400..600 => {
                 let error: Value = serde_json::from_slice(body).unwrap_or_default();
                 let worded = error["message"].is_string() && error["documentation_url"].is_string();
                 (!worded).then(|| format!("{name} has no message: {error}")).into_iter().collect()

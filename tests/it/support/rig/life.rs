@@ -160,6 +160,7 @@ async fn live(shared: &Arc<Shared>, wire: &Arc<Wire>) {
         lease: LEASE,
         catch_up_every: CATCH_UP,
         runs_per_repo: 2,
+        attempts_per_installation: 20,
         agents: vec!["test".to_owned()],
         agent: None,
         marker_key: marker::Key::derive(KEY.as_bytes()),
