@@ -81,6 +81,10 @@ impl Client {
         Ok(self.repository_standing(id, calls).await?.repo)
     }
 
+    pub(super) fn tokens(&self) -> &TokenCache {
+        &self.shared.tokens
+    }
+
     pub(super) fn core(&self) -> &Core {
         &self.shared.core
     }
