@@ -166,6 +166,10 @@ impl Client {
         Ok(repositories)
     }
 
+    pub(super) fn tokens(&self) -> &TokenCache {
+        &self.shared.tokens
+    }
+
     pub(super) fn core(&self) -> &Core {
         &self.shared.core
     }

@@ -48,6 +48,12 @@ impl App {
 }
 
 impl Client {
+    /// The next call takes a new token. A token keeps the permissions of its minting, so one that was granted since
+    /// is of no use to it.
+    pub async fn forget_token(&self) {
+        self.tokens().forget().await;
+    }
+
     /// How a repository stands, by its id, which no renaming changes.
     ///
     /// # Errors

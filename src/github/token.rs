@@ -50,6 +50,11 @@ struct Slot {
 }
 
 impl TokenCache {
+    /// The next call takes a new token: what this one may do was settled when it was minted.
+    pub(super) async fn forget(&self) {
+        self.slot.lock().await.token = None;
+    }
+
     /// A token that is good now, and its generation. `refused` is the generation that GitHub just answered
     /// with 401; if it is still the current one, it is replaced. `mint` has its own deadline.
     pub(super) async fn get<F, M>(&self, now: Instant, refused: Option<u64>, mint: F) -> Result<(Minted, u64)>

@@ -22,6 +22,7 @@ impl Orchestrator {
     /// The installation or the repository changed: every run that may be touched is looked at. What is found is
     /// recorded run by run, outside of the delivery's transaction: it is what GitHub shows, whatever the event was.
     pub(super) async fn standing_changed(&self, event: &Event) -> Result<Settlement, Trouble> {
+        self.shared.github.installation(event.repo.installation).forget_token().await;
         let mut looked = 0;
         for run in self.shared.store.runs_open().await? {
             let run = match self.shared.store.snapshot(&run).await {

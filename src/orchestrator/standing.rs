@@ -130,7 +130,13 @@ pub(super) async fn ending(
     }
     match look_and_record(store, app, github, run).await {
         Ok(true) => Ok(Ending::Known),
-        Ok(false) => Ok(Ending::Error(for_good(error))),
+        Ok(false) => {
+            if matches!(error, Error::Forbidden { .. }) {
+                // A permission is missing. When somebody grants it, nobody may tell us.
+                github.installation().forget_token().await;
+            }
+            Ok(Ending::Error(for_good(error)))
+        }
         Err(Unclear::GitHub(unclear)) => {
             let why = format!("{error}, and {unclear}");
             Ok(Ending::Error(Error::NotSent { op: error.op(), why }))

@@ -179,3 +179,32 @@ fn a_call_that_does_not_exist_is_caught() {
     assert_eq!(wrong("see `divisi sevre`").as_deref(), Some("`divisi` has no verb `sevre`"));
     assert_eq!(wrong("```sh\nA=b divisi serve \\\n  --cfg x\n```").as_deref(), Some("`serve` has no --cfg"));
 }
+
+#[test]
+fn the_page_of_commands_is_the_grammar() {
+    let page = fs::read_to_string(root().join("docs/commands.md")).unwrap();
+    let help = divisi::report::notice::help();
+    let table: Vec<&str> = help.lines().filter(|line| line.starts_with('|')).collect();
+    let shown: Vec<&str> = page.lines().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(shown, table);
+}
+
+#[test]
+fn every_row_of_what_people_do_by_hand_names_a_test_that_exists() {
+    let page = fs::read_to_string(root().join("docs/by-hand.md")).unwrap();
+    let scenarios: String = fs::read_dir(root().join("tests/it/scenarios"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let rows = page.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| What people do"));
+    let mut seen = 0;
+    for row in rows {
+        seen += 1;
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        assert!(cells.iter().all(|cell| !cell.is_empty()), "{row}");
+        let test = cells[3].trim_matches('`');
+        assert!(scenarios.contains(&format!("async fn {test}()")), "there is no scenario `{test}`");
+    }
+    assert!(seen >= 20, "the rows were not found");
+}

@@ -71,6 +71,7 @@ async fn a_merge_and_its_own_close_leave_the_task_completed() {
     });
     world.github.delete_branch(REPO, "olga", &branch).expect("deleted");
     world.until("the pull request is closed", |w| progress(w).contains("pull request closed")).await;
+    until_quiet(&world, Duration::from_secs(1)).await;
     // The label taken off and our comments edited or deleted change nothing but the comments.
     world.github.unlabel_issue(REPO, MAINTAINER, master, "parallel-orchestration").expect("unlabeled");
     let comments: Vec<u64> = world.said(master).iter().map(|c| c.id).collect();
@@ -97,6 +98,7 @@ async fn a_progress_comment_that_is_deleted_or_edited_is_written_anew() {
     world.github.delete_comment("olga", first).expect("deleted");
     gate.go(2);
     world.until_ended(1).await;
+    world.until("a new progress comment", |w| said(w, master).len() == 2).await;
     let told = world.said(master);
     assert!(told.iter().any(|c| c.id != first && c.body.contains("### Divisi has finished")), "{told:#?}");
     assert_eq!(told.len(), 2, "a new one, and the summary: {told:#?}");
@@ -108,28 +110,26 @@ async fn a_master_issue_that_is_closed_deleted_or_transferred_ends_its_run() {
     let gate = Gate::new();
     let world = World::new(gate.setup("")).await;
     other(&world);
-    let closed = world.trigger("Epic: closed", &tasks(2));
-    gate.until_began(&world, 1, 1).await;
-    gate.until_began(&world, 2, 1).await;
-    world.github.close_issue(REPO, MAINTAINER, closed).expect("closed");
-    world.until("a summary", |w| said(w, closed).len() == 2).await;
-    assert!(world.summary(closed).contains("**Successful**: 0\n**Failed**: 0"));
+    let masters: Vec<u64> =
+        ["closed", "deleted", "transferred"].iter().map(|how| world.trigger(how, &tasks(1))).collect();
+    gate.until_began(&world, 1, 3).await;
+    world.until("progress", |w| masters.iter().all(|m| said(w, *m).len() == 1)).await;
+    world.github.close_issue(REPO, MAINTAINER, masters[0]).expect("closed");
+    world.github.delete_issue(REPO, "olga", masters[1]).expect("deleted");
+    world.github.transfer_issue(REPO, "olga", masters[2], OTHER).expect("transferred");
     until_no_agents(&world).await;
-    for (n, gone) in ["deleted", "transferred"].into_iter().enumerate() {
-        let master = world.trigger(&format!("Epic: {gone}"), &tasks(2));
-        gate.until_began(&world, 1, n + 2).await;
-        gate.until_began(&world, 2, n + 2).await;
-        world.until("progress", |w| said(w, master).len() == 1).await;
-        let run = world.run_dir();
-        match gone {
-            "deleted" => world.github.delete_issue(REPO, "olga", master).expect("deleted"),
-            _ => drop(world.github.transfer_issue(REPO, "olga", master, OTHER).expect("transferred")),
-        }
-        until_no_agents(&world).await;
-        until_status(&world, &run, 1, "cancelled: ").await;
-        until_status(&world, &run, 2, "cancelled: ").await;
+    world.until("a summary", |w| said(w, masters[0]).len() == 2).await;
+    let summary = world.summary(masters[0]);
+    assert!(summary.contains("**Successful**: 0\n**Failed**: 0"), "{summary}");
+    assert!(summary.contains("### Not run\n- [ ] Sub-task 1: cancelled"), "{summary}");
+    for master in &masters[1..] {
+        let runs = world.data().join("runs/acme/app");
+        let named =
+            |e: &std::fs::DirEntry| e.file_name().to_string_lossy().starts_with(&format!("orch-{master}-"));
+        let run = std::fs::read_dir(runs).expect("runs").flatten().find(named).expect("a run").path();
+        until_status(&world, &run, 1, "cancelled: The master issue was deleted or transferred.").await;
     }
-    let calls = until_quiet(&world, Duration::from_secs(3)).await;
+    let calls = until_quiet(&world, Duration::from_secs(2)).await;
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(world.github.read(|w| w.calls().len()), calls, "a sweep later nothing is tried again");
     world.end();

@@ -7,10 +7,30 @@ use std::time::Duration;
 
 /// Nothing may happen for longer than a sweep, and then nothing more.
 async fn nothing_more(world: &World) {
-    let calls = until_quiet(world, Duration::from_secs(2)).await;
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    let calls = until_quiet(world, Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_millis(5500)).await;
     let after = world.github.read(|w| w.calls().iter().skip(calls).cloned().collect::<Vec<_>>());
     assert!(after.is_empty(), "something is tried again and again: {after:#?}");
+}
+
+/// Another repository with the same rules.
+fn elsewhere(world: &World, repo: &str) {
+    let rules = "agent = \"test\"\nmin_tasks = 1\nstatus_interval = \"1s\"\n";
+    let content = RepoContent::files(&[("README.md", "# Other\n"), (".github/divisi.toml", rules)]);
+    world.github.create_repo(repo, "main", &content).expect("a repository");
+    world.github.add_user(repo, MAINTAINER, Role::Admin).expect("a person");
+}
+
+fn trigger(world: &World, repo: &str, title: &str, body: &str) -> u64 {
+    let master = world.github.open_issue(repo, MAINTAINER, NewIssue::new(title, body)).expect("an issue");
+    world.github.label_issue(repo, MAINTAINER, master, "parallel-orchestration").expect("labeled");
+    master
+}
+
+/// Where the public files of a repository's only run are.
+fn run_of(world: &World, repo: &str) -> std::path::PathBuf {
+    let runs = world.data().join("runs/acme").join(repo);
+    std::fs::read_dir(runs).expect("a run").flatten().next().expect("a run").path()
 }
 
 fn pulls_of(w: &GitHub, repo: &str) -> usize {
@@ -23,11 +43,7 @@ async fn a_renamed_repository_is_followed_whether_or_not_anyone_tells() {
     let world = World::new(gate.setup("")).await;
     let mut name = REPO.to_owned();
     for (n, next) in ["web", "site"].into_iter().enumerate() {
-        let master = world
-            .github
-            .open_issue(&name, MAINTAINER, NewIssue::new(format!("Epic {n}"), tasks(2)))
-            .expect("an issue");
-        world.github.label_issue(&name, MAINTAINER, master, "parallel-orchestration").expect("labeled");
+        let master = trigger(&world, &name, &format!("Epic {n}"), &tasks(2));
         gate.until_began(&world, 1, n + 1).await;
         gate.until_began(&world, 2, n + 1).await;
         let at = name.clone();
@@ -71,43 +87,36 @@ async fn a_renamed_repository_is_followed_whether_or_not_anyone_tells() {
 async fn an_archived_repository_or_one_without_issues_ends_the_run_and_a_retry_goes_on_later() {
     let gate = Gate::new();
     let world = World::new(gate.setup("")).await;
-    let master = world.trigger("Epic: archived", &tasks(2));
-    gate.until_began(&world, 1, 1).await;
-    gate.until_began(&world, 2, 1).await;
-    world.until("progress", |w| said(w, master).len() == 1).await;
-    let run = world.run_dir();
-    // Nobody tells. The next thing that is to be written finds out.
-    world.github.archive_repo(REPO, true).expect("archived");
-    gate.go(1);
-    until_no_agents(&world).await;
-    until_status(&world, &run, 2, "cancelled: The repository was archived.").await;
-    nothing_more(&world).await;
-    world.github.archive_repo(REPO, false).expect("taken out");
-    world.say(master, "/orchestrate --retry");
+    elsewhere(&world, "acme/other");
+    let masters = [REPO, "acme/other"].map(|repo| (repo, trigger(&world, repo, "Epic: the list", &tasks(2))));
     gate.until_began(&world, 1, 2).await;
     gate.until_began(&world, 2, 2).await;
-    gate.go(1);
-    gate.go(2);
-    world.until_ended(2).await;
-    assert!(world.summary(master).contains("**Successful**: 2\n**Failed**: 0"));
-
-    let master = world.trigger("Epic: without issues", &tasks(2));
-    gate.until_began(&world, 1, 3).await;
-    gate.until_began(&world, 2, 3).await;
-    world.until("progress", |w| said(w, master).len() == 1).await;
-    let run = world.run_dir();
-    world.github.set_issues(REPO, false).expect("switched off");
-    gate.go(1);
-    until_status(&world, &run, 2, "cancelled: Issues were switched off in the repository.").await;
+    world.until("progress", |w| masters.iter().all(|(r, m)| !w.comments(r, *m).is_empty())).await;
+    // Nobody tells. The next thing that is to be written finds out.
+    world.github.archive_repo(REPO, true).expect("archived");
+    world.github.set_issues("acme/other", false).expect("switched off");
+    gate.go_times(1, 2).await;
     until_no_agents(&world).await;
+    until_status(&world, &run_of(&world, "app"), 2, "cancelled: The repository was archived.").await;
+    until_status(&world, &run_of(&world, "other"), 2, "cancelled: Issues were switched off").await;
     nothing_more(&world).await;
-    world.github.set_issues(REPO, true).expect("switched on");
-    world.say(master, "/orchestrate --retry");
+    world.github.archive_repo(REPO, false).expect("taken out");
+    world.github.set_issues("acme/other", true).expect("switched on");
+    for (repo, master) in masters {
+        world.github.comment(repo, MAINTAINER, master, "/orchestrate --retry").expect("a comment");
+    }
+    // Where only issues were off, the first pull request was opened before anything had to be said.
+    gate.until_began(&world, 1, 3).await;
     gate.until_began(&world, 2, 4).await;
-    gate.go(2);
-    world.until_ended(4).await;
-    assert!(world.summary(master).contains("**Successful**: 2\n**Failed**: 0"), "{}", world.summary(master));
-    assert_eq!(gate.began(1), 3, "its pull request was opened before anything had to be said");
+    gate.go_times(1, 1).await;
+    gate.go_times(2, 2).await;
+    world
+        .until("both runs end", |w| {
+            let done = |c: &&divisi::simulator::Comment| c.body.contains("**Successful**: 2\n**Failed**: 0");
+            masters.iter().all(|(repo, master)| w.comments(repo, *master).into_iter().any(|c| done(&c)))
+        })
+        .await;
+    assert_eq!((gate.began(1), gate.began(2)), (3, 4));
     world.end();
 }
 
@@ -150,32 +159,19 @@ async fn a_suspended_app_stops_its_agents_and_goes_on_afterwards_and_an_uninstal
 async fn a_repository_that_leaves_the_installation_ends_its_run_and_no_other() {
     let gate = Gate::new();
     let world = World::new(gate.setup("")).await;
-    let content = RepoContent::files(&[
-        ("README.md", "# Other\n"),
-        (".github/divisi.toml", "agent = \"test\"\nmin_tasks = 1\nstatus_interval = \"1s\"\n"),
-    ]);
-    for repo in ["acme/withdrawn", "acme/transferred"] {
-        world.github.create_repo(repo, "main", &content).expect("a repository");
-        world.github.add_user(repo, MAINTAINER, Role::Admin).expect("a person");
-    }
     for (repo, n) in [("acme/withdrawn", 1), ("acme/transferred", 2)] {
-        let issue = NewIssue::new("Epic: elsewhere", tasks(n));
-        let master = world.github.open_issue(repo, MAINTAINER, issue).expect("an issue");
-        world.github.label_issue(repo, MAINTAINER, master, "parallel-orchestration").expect("labeled");
+        elsewhere(&world, repo);
+        trigger(&world, repo, "Epic: elsewhere", &tasks(n));
     }
     let here = world.trigger("Epic: the list", &tasks(1));
     gate.until_began(&world, 1, 3).await;
     gate.until_began(&world, 2, 1).await;
-    let run = |repo: &str| {
-        let runs = world.data().join("runs/acme").join(repo);
-        std::fs::read_dir(runs).expect("a run").flatten().next().expect("a run").path()
-    };
     world.github.withdraw_repo("acme/withdrawn", "olga").expect("withdrawn");
-    until_status(&world, &run("withdrawn"), 1, "cancelled: The App has no access").await;
+    until_status(&world, &run_of(&world, "withdrawn"), 1, "cancelled: The App has no access").await;
     // Nobody is told of a transfer to where the App is not; the next thing that is to be written finds out.
     world.github.transfer_repo("acme/transferred", "olga", "elsewhere").expect("transferred");
     gate.fail(2);
-    until_status(&world, &run("transferred"), 1, "cancelled: The App has no access").await;
+    until_status(&world, &run_of(&world, "transferred"), 1, "cancelled: The App has no access").await;
     gate.go(1);
     world.until_ended(1).await;
     assert!(world.summary(here).contains("**Successful**: 1\n**Failed**: 0"));

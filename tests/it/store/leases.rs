@@ -266,6 +266,7 @@ fn an_earlier_task_that_is_run_again_waits_for_the_later_one_at_work() {
         run.tasks.iter_mut().for_each(|t| t.state = TaskState::Ready);
         run.tasks[1].waits_for = vec![1];
         run.tasks[0].state = TaskState::Failed;
+        run.tasks[0].sub_issue = Some(IssueRef { number: 101, id: 101 });
         run.tasks[2].state = TaskState::Completed;
         started(store, &run).await;
         let later = claimed(store, &runner, &[], at(100)).await.expect("task 2").attempt;

@@ -36,6 +36,18 @@ impl Gate {
         std::fs::write(self.0.path().join(format!("go-agent-{task}")), "").expect("a file");
     }
 
+    /// Lets that many agents with this task's number work, of different runs.
+    pub async fn go_times(&self, task: u32, n: usize) {
+        let end = Instant::now() + PATIENCE;
+        for _ in 0..n {
+            self.go(task);
+            while self.0.path().join(format!("go-agent-{task}")).exists() {
+                assert!(Instant::now() < end, "no agent {task} goes");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
     /// Lets the agent of this task fail, once.
     pub fn fail(&self, task: u32) {
         std::fs::write(self.0.path().join(format!("fail-agent-{task}")), "").expect("a file");
