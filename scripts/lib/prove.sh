@@ -6,12 +6,13 @@
 
 prove_tests() {
   local name=$1 filter=$2 mode=sample figures
-  [[ "${3:-}" == --full ]] && mode=full
+  local profile=default
+  [[ "${3:-}" == --full ]] && mode=full profile=prove
   mkdir -p target/prove
   figures=$PWD/target/prove/$name.figures
   rm -f "$figures"
   DIVISI_PROVE=$mode DIVISI_FIGURES=$figures \
-    cargo nextest run --locked --no-tests fail ${PROVE_PROFILE:+--cargo-profile "$PROVE_PROFILE"} -E "$filter"
+    cargo nextest run --locked --profile "$profile" --no-tests fail ${PROVE_PROFILE:+--cargo-profile "$PROVE_PROFILE"} -E "$filter"
   [[ -s "$figures" ]] || { echo "prove $name: the tests told no figures" >&2; return 1; }
   echo "prove $name ($mode): $(grep "^$name: " "$figures" | sed "s/^$name: //" | paste -sd ';' | sed 's/;/; /g')"
 }

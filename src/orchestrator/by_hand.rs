@@ -8,8 +8,8 @@ use super::standing::Unclear;
 use crate::domain::{
     Gone, Orchestration, RunEvent, RunId, RunState, Target, Task, TaskEvent, TaskNumber, TaskState,
 };
-use crate::github::CallCounter;
 use crate::github::event::{Event, EventIssue, EventPull};
+use crate::github::{CallCounter, IssueState};
 use crate::report::notice;
 use crate::store::{Settlement, StoreError, TaskRole};
 
@@ -50,19 +50,33 @@ impl Orchestrator {
     }
 
     /// A person closed an issue: a sub-issue's task is cancelled, a master's run is. What is terminal or pushed is left
-    /// alone, so that the close that comes with a merge changes nothing.
-    pub(super) async fn closed(&self, event: &Event, issue: &EventIssue) -> Result<Settlement, Trouble> {
+    /// alone, so that the close that comes with a merge changes nothing. Events come in any order: a close that was taken
+    /// back since counts for nothing.
+    pub(super) async fn closed(
+        &self,
+        event: &Event,
+        issue: &EventIssue,
+        calls: &CallCounter,
+    ) -> Result<Settlement, Trouble> {
         let who = &event.sender.login;
-        match self.at(event, issue.number).await? {
-            At::SubIssue(run, number) => {
-                let why = format!("@{who} closed its sub-issue.");
-                Ok(self.cancelled_by_hand(event, &run, Some(number), why))
-            }
-            At::Master(run) => {
-                let why = format!("@{who} closed the master issue.");
-                Ok(self.cancelled_by_hand(event, &run, None, why))
-            }
-            At::Other => Ok(silent(event, "a close that is not ours", None)),
+        let (run, number, why) = match self.at(event, issue.number).await? {
+            At::SubIssue(run, number) => (run, Some(number), format!("@{who} closed its sub-issue.")),
+            At::Master(run) => (run, None, format!("@{who} closed the master issue.")),
+            At::Other => return Ok(silent(event, "a close that is not ours", None)),
+        };
+        let settlement = self.cancelled_by_hand(event, &run, number, why);
+        if settlement.change.is_some() && self.is_open(event, issue.number, calls).await? {
+            return Ok(silent(event, "it is open again", None));
+        }
+        Ok(settlement)
+    }
+
+    /// Whether the issue is open now; one that cannot be seen is not.
+    async fn is_open(&self, event: &Event, number: u64, calls: &CallCounter) -> Result<bool, Trouble> {
+        match self.client(&event.repo, calls).issue(number).await {
+            Ok(issue) => Ok(issue.state == IssueState::Open),
+            Err(error) if super::is_final(&error) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -120,12 +134,14 @@ impl Orchestrator {
         Ok(draft.notice(notice::reopened()).done("reopening starts nothing, said so"))
     }
 
-    /// A pull request was merged, closed or opened again: if it is a task's, the task knows.
+    /// A pull request was merged, closed or opened again: if it is a task's, the task knows. Events come in any order, so
+    /// what counts is how it stands now.
     pub(super) async fn pull_changed(
         &self,
         event: &Event,
         pull: &EventPull,
         open: bool,
+        calls: &CallCounter,
     ) -> Result<Settlement, Trouble> {
         let role = self.shared.store.role_of(event.repo.id, pull.number).await?;
         let Some(TaskRole::PullRequest(run, number)) = role else {
@@ -137,7 +153,16 @@ impl Orchestrator {
         let Some(task) = known.filter(|t| t.merged_into.is_none()) else {
             return Ok(silent(event, "nothing to learn from it", None));
         };
-        let (change, note) = match (pull.merged, open) {
+        // A merge is for ever; the other two may have been taken back since.
+        let (merged, open) = match pull.merged {
+            true => (true, open),
+            false => match self.client(&event.repo, calls).pull(pull.number).await {
+                Ok(now) => (now.merged, now.state == IssueState::Open),
+                Err(error) if super::is_final(&error) => (false, open),
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let (change, note) = match (merged, open) {
             (true, _) => (TaskEvent::Merged(pull.base_ref.clone()), "merged"),
             (false, false) if !task.rejected => (TaskEvent::PullClosed, "closed without a merge"),
             (false, true) if task.rejected => (TaskEvent::PullReopened, "a pull request is open again"),

@@ -177,8 +177,8 @@ impl Orchestrator {
     async fn judge(&self, event: &Event, calls: &CallCounter) -> Result<Settlement, Trouble> {
         // Facts count whoever made them, a merge bot too.
         match &event.kind {
-            Kind::PullClosed(pull) => return self.pull_changed(event, pull, false).await,
-            Kind::PullReopened(pull) => return self.pull_changed(event, pull, true).await,
+            Kind::PullClosed(pull) => return self.pull_changed(event, pull, false, calls).await,
+            Kind::PullReopened(pull) => return self.pull_changed(event, pull, true, calls).await,
             Kind::IssueGone(issue) => return self.issue_gone(event, issue).await,
             Kind::StandingChanged => return self.standing_changed(event).await,
             _ => {}
@@ -207,7 +207,7 @@ impl Orchestrator {
                     }),
                 }
             }
-            Kind::IssueClosed(issue) => self.closed(event, issue).await,
+            Kind::IssueClosed(issue) => self.closed(event, issue, calls).await,
             Kind::IssueReopened(issue) => self.reopened(event, issue, calls).await,
             _ => Ok(Settlement {
                 note: "nothing to do".to_owned(),

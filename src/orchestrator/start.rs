@@ -43,6 +43,10 @@ impl Orchestrator {
             return Ok(draft.notice(notice::already_running(live)).done("a run is live already"));
         }
         let github = self.client(&draft.repo, calls);
+        // The text is the delivery's; whether there is still something to do is GitHub's to say: it may have come late.
+        if there(github.issue(issue.number).await)?.is_none_or(|now| now.state == IssueState::Closed) {
+            return Ok(draft.notice(notice::closed_issue()).done("refused: the issue is closed by now"));
+        }
         let mut policy = match github.file(REPO_FILE).await?.as_deref().map(RepoFile::parse) {
             None => RunPolicy::default(),
             Some(Ok(policy)) => policy,

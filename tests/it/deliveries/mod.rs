@@ -2,5 +2,6 @@
 
 mod found;
 mod load;
+mod orders;
 mod relay;
 mod storm;

@@ -44,6 +44,8 @@ pub struct Shared {
     pub request_deadline: Duration,
     pub visibility_lag: Duration,
     pub look: Duration,
+    /// Whether the runner renews its leases and hears when it is to stop.
+    pub heartbeats: bool,
     pub fate: Box<dyn Fn(u32, u32) -> (Duration, Fate) + Send + Sync>,
     /// Deliveries that were not accepted yet.
     pub mail: Mutex<VecDeque<NewDelivery>>,

@@ -8,6 +8,7 @@ mod dice;
 mod idle;
 mod life;
 mod runner;
+pub mod stage;
 mod weather;
 
 pub use dice::Dice;
@@ -33,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A person with write access.
 pub const MAINTAINER: &str = "mia";
+/// After this time GitHub keeps no delivery.
+const FORGOTTEN: Duration = Duration::from_secs(4 * 86_400);
 /// How long the clock's owner rests between two looks.
 const REST: Duration = Duration::from_micros(80);
 /// After so many looks at somebody who never sleeps, time moves all the same.
@@ -68,6 +71,8 @@ pub struct Script {
     pub patience: Duration,
     /// How often it is looked whether anything is left to do.
     pub look: Duration,
+    /// Whether the runner renews its leases and hears when it is to stop.
+    pub heartbeats: bool,
 }
 
 impl Script {
@@ -87,6 +92,7 @@ impl Script {
             visibility_lag: Duration::from_secs(5),
             patience: Duration::from_secs(3600),
             look: Duration::from_secs(2),
+            heartbeats: false,
         }
     }
 }
@@ -173,10 +179,12 @@ impl Hub {
         }
     }
 
-    /// Plays one run to its end, or until its patience is over.
-    pub fn play(&mut self, script: Script) -> Played {
+    /// Makes the repository and the master issue of a script, and all that outlives a life.
+    fn prepare(&mut self, script: Script) -> (Arc<Shared>, u64) {
         // People live by GitHub's clock.
         let _entered = self.clock.enter_skewed(self.ahead);
+        // Long enough for GitHub to forget what it had to tell of the run before, whose database is gone.
+        self.clock.skip(FORGOTTEN);
         self.played += 1;
         let repo = format!("acme/app-{}", self.played);
         let data: PathBuf = self.dir.path().join(format!("run-{}", self.played));
@@ -186,8 +194,7 @@ impl Hub {
         self.github.add_user(&repo, MAINTAINER, Role::Write).expect("a person");
         let issue = NewIssue::new("Epic: the list", script.body.clone());
         let master = self.github.open_issue(&repo, MAINTAINER, issue).expect("an issue");
-        let mut seen = self.github.read(|w| w.deliveries().len());
-        self.storm.set(script.sky.clone());
+        self.storm.set(script.sky);
 
         let shared = Arc::new(Shared {
             clock: self.clock.clone(),
@@ -200,6 +207,7 @@ impl Hub {
             request_deadline: script.request_deadline,
             visibility_lag: script.visibility_lag,
             look: script.look,
+            heartbeats: script.heartbeats,
             fate: script.fate,
             mail: Mutex::default(),
             bell: tokio::sync::Notify::new(),
@@ -208,22 +216,33 @@ impl Hub {
             crossed: Mutex::default(),
             deliveries: AtomicU64::new(0),
         });
+        (shared, master)
+    }
+
+    /// Plays one run to its end, or until its patience is over.
+    pub fn play(&mut self, mut script: Script) -> Played {
+        let (mut crashes, says) = (std::mem::take(&mut script.crashes), std::mem::take(&mut script.says));
+        let (down, patience) = (script.down, script.patience);
+        let mut seen = self.github.read(|w| w.deliveries().len());
+        let (shared, master) = self.prepare(script);
+        let (repo, data) = (shared.repo.clone(), shared.data.clone());
+        let _entered = self.clock.enter_skewed(self.ahead);
         self.github.label_issue(&repo, MAINTAINER, master, LABEL).expect("a label");
         self.post(&shared, &mut seen);
 
-        let (mut crashes, mut crashed) = (script.crashes, 0);
-        let (start, mut ends, mut says) = (self.clock.elapsed(), 1, VecDeque::from(script.says));
+        let mut crashed = 0;
+        let (start, mut ends, mut says) = (self.clock.elapsed(), 1, VecDeque::from(says));
         let (mut comments, mut busy) = (Vec::new(), 0);
         let mut life = Life::begin(&shared, crashes.pop_front());
         let ended = loop {
-            if self.clock.elapsed().saturating_sub(start) > script.patience {
+            if self.clock.elapsed().saturating_sub(start) > patience {
                 break false;
             }
             self.pass(&mut busy);
             if life.is_over() {
                 life.end();
                 crashed += 1;
-                self.clock.skip(script.down);
+                self.clock.skip(down);
                 shared.quiet.store(false, Ordering::Release);
                 life = Life::begin(&shared, crashes.pop_front());
                 continue;

@@ -4,13 +4,17 @@ use super::MAINTAINER;
 use super::life::Shared;
 use divisi::clock;
 use divisi::domain::schedule::Limits;
-use divisi::domain::{AttemptId, Failure, FailureKind, Published, RunEvent, RunnerId, Sha, Spent, TaskEvent};
+use divisi::domain::{
+    AttemptId, Failure, FailureKind, Progress, Published, RunEvent, RunnerId, Sha, Spent, TaskEvent,
+};
 use divisi::orchestrator::Orchestrator;
 use divisi::store::{Claimed, RunnerSeen, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Time between two heartbeats, where there are any.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Attempts side by side.
 const SLOTS: usize = 5;
 
@@ -21,6 +25,8 @@ pub enum Fate {
     Pushed,
     /// It fails; `again` says whether an automatic retry makes sense.
     Failed { again: bool },
+    /// It was told to stop.
+    Cancelled,
 }
 
 /// An attempt under way.
@@ -57,10 +63,14 @@ pub async fn work(shared: Arc<Shared>, store: Arc<dyn Store>, orchestrator: Orch
                 continue;
             }
         }
+        if shared.heartbeats {
+            beat(&shared, &*store, lease).await;
+        }
         let due = shared.held.lock().unwrap().iter().map(|h| h.ends_at).min();
         let wait = due.map_or(Duration::from_secs(60), |due| {
             Duration::try_from(due.duration_since(clock::now())).unwrap_or(Duration::ZERO)
         });
+        let wait = if shared.heartbeats { wait.min(HEARTBEAT) } else { wait };
         if due.is_some() && wait.is_zero() {
             finish(&shared, &*store, &orchestrator).await;
             continue;
@@ -68,6 +78,24 @@ pub async fn work(shared: Arc<Shared>, store: Arc<dyn Store>, orchestrator: Orch
         tokio::select! {
             () = orchestrator.work() => {}
             () = clock::sleep(wait) => {}
+        }
+    }
+}
+
+/// Renews what is held, and ends what the control plane wants stopped.
+async fn beat(shared: &Shared, store: &dyn Store, lease: Duration) {
+    let held: Vec<(AttemptId, u64)> =
+        shared.held.lock().unwrap().iter().map(|h| (h.claimed.attempt.clone(), h.claimed.epoch)).collect();
+    for (attempt, epoch) in held {
+        let until = clock::now() + SignedDuration::try_from(lease).expect("a short time");
+        let renewed = TaskEvent::Renewed { epoch, until, progress: Progress::default() };
+        let event = RunEvent::Task(attempt.task, renewed);
+        let Ok(after) = store.run_changed(&attempt.run, event, clock::now()).await else { continue };
+        if after.after.task(attempt.task).is_some_and(|t| t.halt.is_some()) {
+            let mut held = shared.held.lock().unwrap();
+            for held in held.iter_mut().filter(|h| h.claimed.attempt == attempt) {
+                (held.ends_at, held.fate) = (clock::now(), Fate::Cancelled);
+            }
         }
     }
 }
@@ -83,6 +111,10 @@ async fn finish(shared: &Shared, store: &dyn Store, orchestrator: &Orchestrator)
             Fate::Pushed => {
                 let published = first.published.get_or_insert_with(|| push(shared, &first.claimed)).clone();
                 TaskEvent::Pushed { epoch, published, spent }
+            }
+            Fate::Cancelled => {
+                let failure = Failure::new(FailureKind::Cancelled, "It was told to stop.");
+                TaskEvent::AttemptFailed { epoch, failure, spent, again: false }
             }
             Fate::Failed { again } => {
                 let failure = Failure::new(FailureKind::TestFailure, "The tests failed.");
