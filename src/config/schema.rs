@@ -69,6 +69,13 @@ pub const SERVER: &[Key] = &[
         "false",
         "Allows a metrics address that others can reach.",
     ),
+    key(
+        "proof.crash_at",
+        Kind::Whole(1, i64::MAX),
+        "",
+        "For proofs: the process ends itself at this boundary, counted from its start.",
+    ),
+    key("proof.without", Kind::Texts, "[]", "For proofs: defences to switch off: look, intent, wait."),
 ];
 
 /// The keys of a repository's file.

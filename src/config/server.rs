@@ -29,6 +29,8 @@ pub struct Config {
     pub api: Api,
     /// The metrics listener.
     pub metrics: Metrics,
+    /// What a proof asks for; nothing in service.
+    pub proof: Proof,
 }
 
 /// How Divisi reaches GitHub and proves who it is.
@@ -184,6 +186,19 @@ impl Default for Metrics {
     }
 }
 
+/// What a proof asks for. Accepted only while `github.api_url` is a loopback address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The process ends itself at this crossing of a boundary, counted from its start.
+    pub crash_at: Option<u64>,
+    /// Do not look for an effect before it is sent again.
+    pub without_look: bool,
+    /// Record the intent of an effect only after its answer.
+    pub without_intent: bool,
+    /// Do not wait out an unknown outcome.
+    pub without_wait: bool,
+}
+
 impl Config {
     /// Every secret in it, so that logs can be cleaned of them.
     pub fn secrets(&self) -> Vec<&str> {
@@ -206,6 +221,7 @@ impl Config {
             limits: Limits::default(),
             api: Api::default(),
             metrics: Metrics::default(),
+            proof: Proof::default(),
         }
     }
 
