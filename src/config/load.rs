@@ -7,7 +7,8 @@ use super::reader::{Entry, read};
 use super::schema::SERVER;
 use super::value::{read_duration, read_token};
 use super::{
-    Agent, AgentKind, Api, ApiToken, Config, Database, GitHub, Limits, Metrics, Proof, Runner, host, secret,
+    Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Proof, Runner,
+    host, secret,
 };
 use config::builder::DefaultState;
 use config::{ConfigBuilder, File, FileFormat};
@@ -139,6 +140,9 @@ struct RawGitHub {
     private_key: Option<SecretString>,
     private_key_path: Option<PathBuf>,
     webhook_secret: Option<OneOrMore>,
+    marker_secret: Option<OneOrMore>,
+    deliveries: String,
+    poll_interval: String,
     api_url: String,
     web_url: String,
     visibility_lag: String,
@@ -150,6 +154,15 @@ struct RawGitHub {
 enum OneOrMore {
     One(SecretString),
     More(Vec<SecretString>),
+}
+
+impl OneOrMore {
+    fn all(self) -> Vec<SecretString> {
+        match self {
+            Self::One(secret) => vec![secret],
+            Self::More(secrets) => secrets,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -291,12 +304,9 @@ fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Opt
     if raw.app_id.is_none() {
         problems.push(absent("github.app_id"));
     }
-    let webhook_secrets = match raw.webhook_secret {
-        Some(OneOrMore::One(secret)) => vec![secret],
-        Some(OneOrMore::More(secrets)) => secrets,
-        None => Vec::new(),
-    };
-    if webhook_secrets.is_empty() {
+    let webhook_secrets = raw.webhook_secret.map(OneOrMore::all).unwrap_or_default();
+    let polls = raw.deliveries == "poll";
+    if webhook_secrets.is_empty() && !polls {
         problems.push(absent("github.webhook_secret"));
     }
     let private_key = private_key(raw.private_key, raw.private_key_path, entries)
@@ -307,7 +317,13 @@ fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Opt
         (Some(app_id), Ok(private_key)) if problems.len() == before => Some(GitHub {
             app_id,
             private_key,
+            deliveries: if polls {
+                Deliveries::Poll(read_duration(&raw.poll_interval)?)
+            } else {
+                Deliveries::Webhook
+            },
             webhook_secrets,
+            marker_secrets: raw.marker_secret.map(OneOrMore::all).unwrap_or_default(),
             api_url: trimmed(raw.api_url),
             web_url: trimmed(raw.web_url),
             visibility_lag: read_duration(&raw.visibility_lag)?,
@@ -360,12 +376,7 @@ fn metrics(raw: &RawMetrics, entries: &[Entry], problems: &mut Vec<Problem>) -> 
 }
 
 /// Only against a simulated GitHub: what is switched off or breaks here protects real repositories elsewhere.
-fn proof(
-    raw: &RawProof,
-    github: Option<&GitHub>,
-    entries: &[Entry],
-    problems: &mut Vec<Problem>,
-) -> Proof {
+fn proof(raw: &RawProof, github: Option<&GitHub>, entries: &[Entry], problems: &mut Vec<Problem>) -> Proof {
     let mut proof = Proof { crash_at: raw.crash_at, ..Proof::default() };
     for word in &raw.without {
         match word.as_str() {

@@ -25,4 +25,7 @@ pub use machine::default_slots;
 pub use problem::{ConfigError, Problem};
 pub use repository::{RepoFile, RepoFileError};
 pub use runner::{HandoverError, RunnerConfig};
-pub use server::{Agent, AgentKind, Api, ApiToken, Config, Database, GitHub, Limits, Metrics, Proof, Role, Runner};
+pub use server::{
+    Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Proof, Role,
+    Runner,
+};

@@ -4,4 +4,5 @@ pub mod divisi;
 pub mod figures;
 pub mod rig;
 pub mod schema;
+pub mod small_disk;
 pub mod world;

@@ -33,11 +33,14 @@ use tokio_util::sync::CancellationToken;
 /// A person with write access.
 pub const MAINTAINER: &str = "mia";
 /// How long the clock's owner rests between two looks.
-const REST: Duration = Duration::from_micros(80);
+const REST: Duration = Duration::from_micros(150);
 /// After so many looks at somebody who never sleeps, time moves all the same.
 const BUSY: u32 = 20_000;
 /// The trigger label.
 const LABEL: &str = "parallel-orchestration";
+
+/// An act of a person in a repository, on its master issue.
+pub type Meddling = Box<dyn FnOnce(&Simulator, &str, u64)>;
 
 /// What happens in one run.
 pub struct Script {
@@ -53,6 +56,8 @@ pub struct Script {
     pub sky: Sky,
     /// When the process dies: each crash counts crossings from the start of its life.
     pub crashes: VecDeque<Crash>,
+    /// What a person does while the process is down for the first time.
+    pub meddles: Option<Meddling>,
     /// Virtual time between a crash and the next start.
     pub down: Duration,
     /// Defences that are off.
@@ -77,6 +82,7 @@ impl Script {
             says: Vec::new(),
             sky: Sky::default(),
             crashes: VecDeque::new(),
+            meddles: None,
             down: Duration::ZERO,
             without: Without::default(),
             pace: Pace::of(60_000),
@@ -93,8 +99,6 @@ pub struct Played {
     pub repo: String,
     /// The master issue.
     pub master: u64,
-    /// What was reacted to: ids of the maintainer's comments.
-    pub comments: Vec<u64>,
     /// Every boundary that was crossed, over all lives.
     pub crossed: Vec<Point>,
     /// Crashes that happened.
@@ -133,7 +137,8 @@ impl Hub {
             Options::new(include_str!("../../../fixtures/test-app-key.pub.pem"), dir.path().join("github"));
         options.git_in_memory = true;
         options.weather = Some(storm.clone());
-        options.events = vec!["issues".to_owned(), "issue_comment".to_owned()];
+        // People's acts are told of, as they are made: see `act`.
+        options.events = Vec::new();
         options.rate_limit = u64::MAX;
         let app_id = options.app_id;
         let (stop, (told, hears)) = (CancellationToken::new(), std::sync::mpsc::channel());
@@ -173,7 +178,6 @@ impl Hub {
         self.github.add_user(&repo, MAINTAINER, Role::Write).expect("a person");
         let issue = NewIssue::new("Epic: the list", script.body.clone());
         let master = self.github.open_issue(&repo, MAINTAINER, issue).expect("an issue");
-        let mut seen = self.github.read(|w| w.deliveries().len());
         self.storm.set(script.sky.clone());
 
         let shared = Arc::new(Shared {
@@ -194,12 +198,11 @@ impl Hub {
             crossed: Mutex::default(),
             deliveries: AtomicU64::new(0),
         });
-        self.github.label_issue(&repo, MAINTAINER, master, LABEL).expect("a label");
-        self.post(&shared, &mut seen);
+        self.act(&shared, |github| github.label_issue(&repo, MAINTAINER, master, LABEL).expect("a label"));
 
         let (mut crashes, mut crashed) = (script.crashes, 0);
         let (start, mut ends, mut says) = (self.clock.elapsed(), 1, VecDeque::from(script.says));
-        let (mut comments, mut busy) = (Vec::new(), 0);
+        let (mut busy, mut meddles) = (0, script.meddles);
         let mut life = Life::begin(&shared, crashes.pop_front());
         let ended = loop {
             if self.clock.elapsed().saturating_sub(start) > script.patience {
@@ -209,12 +212,16 @@ impl Hub {
             if life.is_over() {
                 life.end();
                 crashed += 1;
+                if let Some(meddle) = meddles.take() {
+                    meddle(&self.github, &repo, master);
+                }
                 self.clock.skip(script.down);
                 shared.quiet.store(false, Ordering::Release);
                 life = Life::begin(&shared, crashes.pop_front());
                 continue;
             }
-            if !shared.quiet.load(Ordering::Acquire) {
+            // Who sleeps is not just about to say that it is quiet.
+            if !shared.quiet.load(Ordering::Acquire) || !self.idle.now() {
                 continue;
             }
             if self.github.read(|w| reactions(w, &repo, master, "rocket")) < ends {
@@ -223,14 +230,13 @@ impl Hub {
             }
             let Some((text, leads_to_an_end)) = says.pop_front() else { break true };
             ends += usize::from(leads_to_an_end);
-            comments.push(self.github.comment(&repo, MAINTAINER, master, text).expect("a comment"));
-            self.post(&shared, &mut seen);
+            self.act(&shared, |github| github.comment(&repo, MAINTAINER, master, text).expect("a comment"));
         };
         life.end();
         let _ = std::fs::remove_dir_all(&data);
         let crossed = std::mem::take(&mut *shared.crossed.lock().unwrap());
         let took = self.clock.elapsed().saturating_sub(start);
-        Played { repo, master, comments, crossed, crashes: crashed, ended, took }
+        Played { repo, master, crossed, crashes: crashed, ended, took }
     }
 
     /// Lets time jump when everybody sleeps, or seems to for very long.
@@ -244,22 +250,27 @@ impl Hub {
         clock::sleep_blocking(REST);
     }
 
-    /// Hands what GitHub has to tell of people's acts to whatever life is there.
-    fn post(&self, shared: &Shared, seen: &mut usize) {
+    /// A person acts; what GitHub has to tell of it is for whatever life is there. What Divisi does itself is not told
+    /// of: its deliveries are ignored, and making them would cost more than all the rest.
+    fn act<T>(&self, shared: &Shared, act: impl FnOnce(&Simulator) -> T) -> T {
         shared.quiet.store(false, Ordering::Release);
-        let new: Vec<NewDelivery> = self.github.read(|w| {
-            let new = &w.deliveries()[*seen..];
-            *seen = w.deliveries().len();
-            let acts = new.iter().filter(|d| matches!(d.action.as_deref(), Some("labeled" | "created")));
-            acts.map(|d| NewDelivery {
+        self.github.subscribe(&["issues", "issue_comment"]);
+        let acted = act(&self.github);
+        self.github.subscribe(&[]);
+        let told: Vec<NewDelivery> = self.github.read(|w| {
+            let told = w.deliveries().iter().filter(|d| d.event != "installation");
+            told.map(|d| NewDelivery {
                 id: DeliveryId::new(d.guid.clone()),
                 event: d.event.clone(),
                 payload: d.payload.to_vec(),
             })
             .collect()
         });
-        shared.mail.lock().unwrap().extend(new);
+        // Nothing is left that the loop over deliveries could find: it would find other runs' as well.
+        self.github.forget_deliveries();
+        shared.mail.lock().unwrap().extend(told);
         shared.bell.notify_one();
+        acted
     }
 }
 
