@@ -116,6 +116,7 @@ impl Local {
             app_id,
             private_key: SecretString::from(key.private_pem()),
             webhook_secrets: vec![SecretString::from(secret)],
+            marker_secrets: Vec::new(),
             api_url: simulator.base_url(),
             web_url: simulator.web_url(),
             deliveries: Deliveries::Webhook,

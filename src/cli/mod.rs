@@ -1,6 +1,7 @@
 //! The command line: one verb a file, all wiring, the only printer and the only exit code.
 
 mod behind;
+mod crash_point;
 mod demo;
 mod demo_agent;
 mod embedded;

@@ -1,12 +1,13 @@
 //! The control plane as it runs in `serve`, `demo` and `run`: store, orchestrator, listeners, embedded runner.
 
 use super::behind::Desk;
+use super::crash_point;
 use super::embedded::{self, Embedded};
 use crate::clock;
 use crate::config::{self, Config, RunnerConfig};
 use crate::domain::schedule;
 use crate::github::{App, AppConfig, Pace};
-use crate::orchestrator::{Orchestrator, Proof, Settings};
+use crate::orchestrator::{Orchestrator, Settings};
 use crate::report::marker;
 use crate::server::{self, runner_api};
 use crate::store::{Sqlite, Store};
@@ -88,8 +89,8 @@ impl Plane {
             attempts_per_installation: config.limits.attempts_per_installation,
             agents: config.agents.keys().cloned().collect(),
             agent: options.agent.clone(),
-            marker_key: marker::Key::derive(config.github.private_key.expose_secret().as_bytes()),
-            proof: Proof::default(),
+            marker_key: marker_key(&config.github),
+            proof: crash_point::proof(&config.proof),
         };
         let orchestrator = Orchestrator::new(store.clone(), github, settings);
         orchestrator.start().await?;
@@ -255,6 +256,14 @@ impl server::Ready for Health {
             sandbox: Some(crate::runner::TIER.to_owned()),
         }
     }
+}
+
+/// The first of the configured secrets signs; the others, and the App's private key, are what signed before.
+fn marker_key(github: &config::GitHub) -> marker::Key {
+    let bytes = |secret: &SecretString| secret.expose_secret().as_bytes().to_vec();
+    let mut secrets = github.marker_secrets.iter().chain([&github.private_key]).map(bytes);
+    let key = marker::Key::derive(&secrets.next().unwrap_or_default());
+    secrets.fold(key, |key, older| key.accepting(&older))
 }
 
 /// The file of `sqlite:PATH`.

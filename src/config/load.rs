@@ -7,8 +7,8 @@ use super::reader::{Entry, read};
 use super::schema::SERVER;
 use super::value::{read_duration, read_token};
 use super::{
-    Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Runner, host,
-    secret,
+    Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Proof, Runner,
+    host, secret,
 };
 use config::builder::DefaultState;
 use config::{ConfigBuilder, File, FileFormat};
@@ -129,6 +129,8 @@ struct Raw {
     limits: RawLimits,
     api: RawApi,
     metrics: RawMetrics,
+    #[serde(default)]
+    proof: RawProof,
 }
 
 #[derive(Default, Deserialize)]
@@ -138,6 +140,7 @@ struct RawGitHub {
     private_key: Option<SecretString>,
     private_key_path: Option<PathBuf>,
     webhook_secret: Option<OneOrMore>,
+    marker_secret: Option<OneOrMore>,
     deliveries: String,
     poll_interval: String,
     api_url: String,
@@ -151,6 +154,15 @@ struct RawGitHub {
 enum OneOrMore {
     One(SecretString),
     More(Vec<SecretString>),
+}
+
+impl OneOrMore {
+    fn all(self) -> Vec<SecretString> {
+        match self {
+            Self::One(secret) => vec![secret],
+            Self::More(secrets) => secrets,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -189,6 +201,13 @@ struct RawApi {
 struct RawMetrics {
     listen: String,
     allow_unauthenticated: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawProof {
+    crash_at: Option<u64>,
+    without: Vec<String>,
 }
 
 /// Defaults < file < environment.
@@ -247,6 +266,7 @@ fn assemble(raw: Raw, entries: &[Entry], slots: u32) -> Result<Config, Vec<Probl
     let github = github(raw.github, entries, &mut problems);
     let metrics = metrics(&raw.metrics, entries, &mut problems);
     let agents = agents(raw.agents, entries, &mut problems);
+    let proof = proof(&raw.proof, github.as_ref(), entries, &mut problems);
     let listen =
         raw.listen.parse().map_err(|_| missing("listen", "is no address")).map_err(|p| problems.push(p));
 
@@ -263,6 +283,7 @@ fn assemble(raw: Raw, entries: &[Entry], slots: u32) -> Result<Config, Vec<Probl
             },
             api: Api { tokens: raw.api.tokens.iter().filter_map(|text| api_token(text)).collect() },
             metrics,
+            proof,
             data_dir,
         }),
         _ => Err(problems),
@@ -283,11 +304,7 @@ fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Opt
     if raw.app_id.is_none() {
         problems.push(absent("github.app_id"));
     }
-    let webhook_secrets = match raw.webhook_secret {
-        Some(OneOrMore::One(secret)) => vec![secret],
-        Some(OneOrMore::More(secrets)) => secrets,
-        None => Vec::new(),
-    };
+    let webhook_secrets = raw.webhook_secret.map(OneOrMore::all).unwrap_or_default();
     let polls = raw.deliveries == "poll";
     if webhook_secrets.is_empty() && !polls {
         problems.push(absent("github.webhook_secret"));
@@ -306,6 +323,7 @@ fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Opt
                 Deliveries::Webhook
             },
             webhook_secrets,
+            marker_secrets: raw.marker_secret.map(OneOrMore::all).unwrap_or_default(),
             api_url: trimmed(raw.api_url),
             web_url: trimmed(raw.web_url),
             visibility_lag: read_duration(&raw.visibility_lag)?,
@@ -355,6 +373,40 @@ fn metrics(raw: &RawMetrics, entries: &[Entry], problems: &mut Vec<Problem>) -> 
         return None;
     }
     Some(Metrics { listen, allow_unauthenticated: raw.allow_unauthenticated })
+}
+
+/// Only against a simulated GitHub: what is switched off or breaks here protects real repositories elsewhere.
+fn proof(raw: &RawProof, github: Option<&GitHub>, entries: &[Entry], problems: &mut Vec<Problem>) -> Proof {
+    let mut proof = Proof { crash_at: raw.crash_at, ..Proof::default() };
+    for word in &raw.without {
+        match word.as_str() {
+            "look" => proof.without_look = true,
+            "intent" => proof.without_intent = true,
+            "wait" => proof.without_wait = true,
+            other => problems.push(Problem {
+                place: place_of(entries, "proof.without").unwrap_or(Place::Nowhere),
+                expected: "look, intent, wait".to_owned(),
+                ..missing("proof.without", &format!("`{other}` is no defence"))
+            }),
+        }
+    }
+    if proof != Proof::default() && github.is_some_and(|github| !is_loopback(&github.api_url)) {
+        let key = if raw.crash_at.is_some() { "proof.crash_at" } else { "proof.without" };
+        problems.push(Problem {
+            place: place_of(entries, key).unwrap_or(Place::Nowhere),
+            expected: "a simulated GitHub on this machine, or nothing below `proof`".to_owned(),
+            ..missing(key, "is for proofs, and github.api_url is no loopback address")
+        });
+    }
+    proof
+}
+
+/// Whether the address names this machine by number, which no name service can change.
+fn is_loopback(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+        || authority.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn agents(

@@ -199,3 +199,35 @@ fn agents_alone_need_no_app() {
     assert!(layers("[agents.mine]\nkey = \"k\"\n").agents().is_err());
     assert!(layers("lsiten = 1\n").agents().is_err());
 }
+
+#[test]
+fn proofs_are_accepted_against_a_simulated_github_only() {
+    let proof = "[proof]\ncrash_at = 17\nwithout = [\"look\", \"wait\"]\n";
+    let at = |url: &str| format!("{ENOUGH}api_url = \"{url}\"\n{proof}");
+    for here in ["http://127.0.0.1:4321", "http://127.0.0.1", "http://[::1]:80/api/v3"] {
+        let config = resolve(&at(here), &[]).unwrap().config;
+        assert_eq!(config.proof.crash_at, Some(17), "{here}");
+        assert!(config.proof.without_look && config.proof.without_wait && !config.proof.without_intent);
+    }
+    for elsewhere in
+        ["https://api.github.com", "https://127.0.0.1.example.com", "https://example.com/127.0.0.1:80"]
+    {
+        let said = refused(&at(elsewhere), &[]);
+        assert!(
+            said.contains("proof.crash_at") && said.contains("no loopback address"),
+            "{elsewhere}: {said}"
+        );
+    }
+    let said = refused(ENOUGH, &[("DIVISI_PROOF__CRASH_AT", "3")]);
+    assert!(said.contains("no loopback address"), "{said}");
+    assert!(refused(&at("http://127.0.0.1:1").replace("look", "luck"), &[]).contains("`luck` is no defence"));
+    assert_eq!(resolve(ENOUGH, &[]).unwrap().config.proof, Proof::default());
+}
+
+#[test]
+fn two_marker_secrets_are_kept_in_their_order() {
+    let file = format!("{ENOUGH}marker_secret = [\"marker-secret-new\", \"marker-secret-old\"]\n");
+    let secrets = resolve(&file, &[]).unwrap().config.github.marker_secrets;
+    let secrets: Vec<&str> = secrets.iter().map(|s| s.expose_secret()).collect();
+    assert_eq!(secrets, ["marker-secret-new", "marker-secret-old"]);
+}

@@ -26,5 +26,6 @@ pub use problem::{ConfigError, Problem};
 pub use repository::{RepoFile, RepoFileError};
 pub use runner::{HandoverError, RunnerConfig};
 pub use server::{
-    Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Role, Runner,
+    Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Proof, Role,
+    Runner,
 };

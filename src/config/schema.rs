@@ -44,6 +44,12 @@ pub const SERVER: &[Key] = &[
         "\"10s\"",
         "Time between two looks at GitHub's list of deliveries, with `poll`.",
     ),
+    key(
+        "github.marker_secret",
+        Kind::Secrets(2),
+        "",
+        "Signs the hidden markers; two while one replaces the other. By default the private key.",
+    ),
     key("github.api_url", Kind::SecureUrl, "\"https://api.github.com\"", "Base of GitHub's REST API."),
     key("github.web_url", Kind::SecureUrl, "\"https://github.com\"", "Base of links and of git over HTTPS."),
     key(
@@ -81,6 +87,13 @@ pub const SERVER: &[Key] = &[
         "false",
         "Allows a metrics address that others can reach.",
     ),
+    key(
+        "proof.crash_at",
+        Kind::Whole(1, i64::MAX),
+        "",
+        "For proofs: the process ends itself at this boundary, counted from its start.",
+    ),
+    key("proof.without", Kind::Texts, "[]", "For proofs: defences to switch off: look, intent, wait."),
 ];
 
 /// The keys of a repository's file.

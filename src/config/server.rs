@@ -29,6 +29,8 @@ pub struct Config {
     pub api: Api,
     /// The metrics listener.
     pub metrics: Metrics,
+    /// What a proof asks for; nothing in service.
+    pub proof: Proof,
 }
 
 /// How Divisi reaches GitHub and proves who it is.
@@ -42,6 +44,8 @@ pub struct GitHub {
     pub deliveries: Deliveries,
     /// One or two webhook secrets, two while a secret is being rotated; empty only when nothing comes through the webhook.
     pub webhook_secrets: Vec<SecretString>,
+    /// What the hidden markers are signed with: the first writes, all of them are recognised. Empty: the private key.
+    pub marker_secrets: Vec<SecretString>,
     /// REST base without a trailing slash, such as `https://api.github.com`.
     pub api_url: String,
     /// Base of links and of git over HTTPS, without a trailing slash, such as `https://github.com`.
@@ -205,12 +209,26 @@ impl Default for Metrics {
     }
 }
 
+/// What a proof asks for. Accepted only while `github.api_url` is a loopback address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The process ends itself at this crossing of a boundary, counted from its start.
+    pub crash_at: Option<u64>,
+    /// Do not look for an effect before it is sent again.
+    pub without_look: bool,
+    /// Record the intent of an effect only after its answer.
+    pub without_intent: bool,
+    /// Do not wait out an unknown outcome.
+    pub without_wait: bool,
+}
+
 impl Config {
     /// Every secret in it, so that logs can be cleaned of them.
     pub fn secrets(&self) -> Vec<&str> {
         let keys = self.agents.values().filter_map(|a| a.key.as_ref());
         let tokens = self.api.tokens.iter().map(|t| &t.token);
-        let own = self.github.webhook_secrets.iter().chain([&self.github.private_key]);
+        let github = &self.github;
+        let own = github.webhook_secrets.iter().chain(&github.marker_secrets).chain([&github.private_key]);
         own.chain(keys).chain(tokens).map(|s| s.expose_secret()).collect()
     }
 
@@ -227,6 +245,7 @@ impl Config {
             limits: Limits::default(),
             api: Api::default(),
             metrics: Metrics::default(),
+            proof: Proof::default(),
         }
     }
 

@@ -86,7 +86,7 @@ impl Orchestrator {
                 tracing::warn!(delivery = %id, error = %trouble, "a delivery cannot be worked on");
                 let note = format!("given up: {trouble}");
                 let settlement = Settlement { note, ..Settlement::only(id.clone()) };
-                self.shared.store.delivery_settled(settlement, clock::now()).await.map(drop)
+                self.settled(settlement).await.map(drop)
             }
             _ => {
                 tracing::warn!(delivery = %id, error = %trouble, "a delivery has to wait");
@@ -111,7 +111,7 @@ impl Orchestrator {
     async fn settle(&self, delivery: &InboxDelivery) -> Result<String, Trouble> {
         if let Some(settlement) = labels::noticed(delivery) {
             let note = settlement.note.clone();
-            self.shared.store.delivery_settled(settlement, clock::now()).await?;
+            self.settled(settlement).await?;
             self.shared.answers.notify_one();
             return Ok(note);
         }
@@ -122,7 +122,7 @@ impl Orchestrator {
             Err(malformed) => {
                 let note = format!("not understood: {malformed}");
                 let settlement = Settlement { note: note.clone(), ..Settlement::only(delivery.id.clone()) };
-                self.shared.store.delivery_settled(settlement, clock::now()).await?;
+                self.settled(settlement).await?;
                 return Ok(note);
             }
         };
@@ -145,10 +145,7 @@ impl Orchestrator {
             }
             let started = settlement.start.as_ref().map(|s| s.run.clone());
             let changed = settlement.change.as_ref().map(|(run, _)| run.clone());
-            self.shared.settings.proof.cross("intake", Place::BeforeSettlement).await;
-            let settled = self.shared.store.delivery_settled(settlement, clock::now()).await?;
-            self.shared.settings.proof.cross("intake", Place::AfterSettlement).await;
-            match settled {
+            match self.settled(settlement).await? {
                 Settled::Done => {
                     self.shared.answers.notify_one();
                     if let Some(run) = &started {
@@ -171,6 +168,15 @@ impl Orchestrator {
                 }
             }
         }
+    }
+
+    /// Commits what a delivery changes, between two boundaries.
+    async fn settled(&self, settlement: Settlement) -> Result<Settled, StoreError> {
+        let proof = &self.shared.settings.proof;
+        proof.cross("intake", Place::BeforeSettlement).await;
+        let settled = self.shared.store.delivery_settled(settlement, clock::now()).await?;
+        proof.cross("intake", Place::AfterSettlement).await;
+        Ok(settled)
     }
 
     /// What the event means now.

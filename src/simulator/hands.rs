@@ -144,6 +144,16 @@ impl Simulator {
         self.shared.world().options.webhook_secret = secret.map(str::to_owned);
     }
 
+    /// What the App is told of from now on, such as `issues`; nothing else is even queued.
+    pub fn subscribe(&self, events: &[&str]) {
+        self.shared.world().app.events = events.iter().map(|e| (*e).to_owned()).collect();
+    }
+
+    /// Forgets every delivery that was made so far, as GitHub does after three days.
+    pub fn forget_deliveries(&self) {
+        self.shared.world().deliveries.clear();
+    }
+
     /// Asks for a delivery again, as the button on the App's page does.
     pub fn redeliver(&self, delivery: u64) -> Result<(), Refusal> {
         self.shared.act(|world| world.redeliver(delivery))

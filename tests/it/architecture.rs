@@ -130,6 +130,23 @@ const HOST_CALLERS: &[&str] = &["sandbox", "workspace/git.rs", "cli/run.rs"];
 /// Ways to git as the host; none may stand in a file that works in a worktree.
 const HOST_GIT: &[&str] = &[HOST_CALL, "HostGit", "Call::new", ".git()"];
 
+/// What changes something on GitHub. Called by effects alone, where the executor gives the leave.
+const WRITES: &[&str] = &[
+    ".create_issue(",
+    ".update_issue(",
+    ".create_comment(",
+    ".update_comment(",
+    ".delete_comment(",
+    ".create_pull(",
+    ".update_pull(",
+    ".add_sub_issue(",
+    ".add_blocked_by(",
+    ".add_labels(",
+    ".react(",
+];
+/// The client that has them, and the state model behind GitHub's place.
+const WRITERS: &[&str] = &["github", "simulator"];
+
 const LONGEST_FILE: usize = 600;
 
 struct Source {
@@ -200,6 +217,7 @@ fn violations(sources: &[Source]) -> Vec<String> {
 
         shape(source, &code, &mut say);
         host_git(source, &code, &literals, &mut say);
+        writes(source, &code, &mut say);
         imports(source, &paths, &mut edges, source.tests_from(&code), &mut say);
         owners(source, &paths, source.tests_from(&code), &mut say);
         for (text, whole, places, why) in TEXTS {
@@ -245,6 +263,22 @@ fn shape(source: &Source, code: &str, say: &mut impl FnMut(usize, String)) {
         }
         if compact.contains("unsafe{") && source.module() != "sandbox" {
             say(number, "`unsafe` outside of sandbox".to_owned());
+        }
+    }
+}
+
+/// Every write to GitHub is an effect.
+fn writes(source: &Source, code: &str, say: &mut impl FnMut(usize, String)) {
+    if source.is_within(WRITERS) || source.path.starts_with("orchestrator/effects/") {
+        return;
+    }
+    for (number, line) in code.lines().enumerate() {
+        let compact: String = line.split_whitespace().collect();
+        for call in WRITES.iter().filter(|call| compact.contains(**call)) {
+            say(
+                number + 1,
+                format!("`{call}` outside of orchestrator/effects: a write to GitHub is an effect"),
+            );
         }
     }
 }

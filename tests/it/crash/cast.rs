@@ -148,5 +148,6 @@ fn sky(dice: &mut Dice, seed: u64) -> Sky {
         slowness: Duration::from_millis(200 + dice.roll(4_000)),
         lag: Duration::from_millis(dice.roll(5_000)),
         until: 0,
+        least_lag: Duration::ZERO,
     }
 }

@@ -35,12 +35,12 @@ pub fn check(hub: &Hub, played: &Played, expected: &Expected) -> Verdict {
     if !played.ended {
         verdict.lost.push(format!("no end after {:?}", played.took));
     }
-    hub.github.read(|w| look(w, played, expected, &mut verdict));
+    hub.github.read(|w| look(w, &played.repo, played.master, expected, &mut verdict));
     verdict
 }
 
-fn look(w: &World, played: &Played, expected: &Expected, verdict: &mut Verdict) {
-    let (repo, master) = (played.repo.as_str(), played.master);
+/// Looks at everything in a repository with one run.
+pub fn look(w: &World, repo: &str, master: u64, expected: &Expected, verdict: &mut Verdict) {
     let ours: Vec<&Issue> = w.issues(repo).into_iter().filter(|i| i.author.via_app).collect();
     let (folded, ours): (Vec<&Issue>, Vec<&Issue>) = ours.into_iter().partition(|i| is_folded(i));
     verdict.folded += folded.len();

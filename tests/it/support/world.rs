@@ -137,6 +137,14 @@ impl World {
         self.divisi = Some(divisi);
     }
 
+    /// Sets a variable for later starts, or takes it away.
+    pub fn set_env(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.env.insert(name.to_owned(), value.to_owned()),
+            None => self.env.remove(name),
+        };
+    }
+
     /// Opens an issue as the maintainer.
     pub fn open(&self, title: &str, body: &str) -> u64 {
         self.github.open_issue(REPO, MAINTAINER, NewIssue::new(title, body)).expect("an issue")

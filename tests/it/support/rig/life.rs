@@ -8,7 +8,7 @@ use divisi::github::{App, AppConfig, Pace};
 use divisi::orchestrator::{Boundary, Orchestrator, Point, Proof, Settings, Without};
 use divisi::report::marker;
 use divisi::simulator::Simulator;
-use divisi::store::{NewDelivery, Sqlite, Store};
+use divisi::store::{Mark, NewDelivery, Sqlite, Store};
 use jiff::SignedDuration;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -168,6 +168,8 @@ async fn live(shared: &Arc<Shared>, wire: &Arc<Wire>) {
         marker_key: marker::Key::derive(KEY.as_bytes()),
         proof: Proof { boundary: Some(wire.clone()), without: shared.without },
     };
+    // The daily look for labels goes through all repositories of a hub, which are other runs'.
+    store.mark_moved(Mark::Labelled, clock::now()).await.expect("a mark");
     let orchestrator = Orchestrator::new(store.clone(), github, settings);
     orchestrator.start().await.expect("the orchestrator starts");
     tokio::spawn(runner::work(shared.clone(), store.clone(), orchestrator.clone(), LEASE));
@@ -204,7 +206,7 @@ async fn look_for_rest(shared: Arc<Shared>, store: Arc<dyn Store>) {
         let later = clock::now() + SignedDuration::from_hours(24);
         let rest = shared.mail.lock().unwrap().is_empty()
             && store.runs_open().await.is_ok_and(|open| open.is_empty())
-            && store.delivery_due(later, &[]).await.is_ok_and(|due| due.is_none())
+            && store.deliveries_waiting().await.is_ok_and(|waiting| !waiting)
             && store.answers_due(later).await.is_ok_and(|due| due.is_empty());
         // Mail that came meanwhile is no rest.
         let rest = rest && shared.mail.lock().unwrap().is_empty();

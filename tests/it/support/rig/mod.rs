@@ -34,14 +34,15 @@ use tokio_util::sync::CancellationToken;
 
 /// A person with write access.
 pub const MAINTAINER: &str = "mia";
-/// After this time GitHub keeps no delivery.
-const FORGOTTEN: Duration = Duration::from_secs(4 * 86_400);
 /// How long the clock's owner rests between two looks.
-const REST: Duration = Duration::from_micros(80);
+const REST: Duration = Duration::from_micros(150);
 /// After so many looks at somebody who never sleeps, time moves all the same.
 const BUSY: u32 = 20_000;
 /// The trigger label.
 const LABEL: &str = "parallel-orchestration";
+
+/// An act of a person in a repository, on its master issue.
+pub type Meddling = Box<dyn FnOnce(&Simulator, &str, u64)>;
 
 /// What happens in one run.
 pub struct Script {
@@ -57,6 +58,8 @@ pub struct Script {
     pub sky: Sky,
     /// When the process dies: each crash counts crossings from the start of its life.
     pub crashes: VecDeque<Crash>,
+    /// What a person does while the process is down for the first time.
+    pub meddles: Option<Meddling>,
     /// Virtual time between a crash and the next start.
     pub down: Duration,
     /// Defences that are off.
@@ -85,6 +88,7 @@ impl Script {
             says: Vec::new(),
             sky: Sky::default(),
             crashes: VecDeque::new(),
+            meddles: None,
             down: Duration::ZERO,
             without: Without::default(),
             pace: Pace::of(60_000),
@@ -103,8 +107,6 @@ pub struct Played {
     pub repo: String,
     /// The master issue.
     pub master: u64,
-    /// What was reacted to: ids of the maintainer's comments.
-    pub comments: Vec<u64>,
     /// Every boundary that was crossed, over all lives.
     pub crossed: Vec<Point>,
     /// Crashes that happened.
@@ -149,7 +151,8 @@ impl Hub {
             Options::new(include_str!("../../../fixtures/test-app-key.pub.pem"), dir.path().join("github"));
         options.git_in_memory = true;
         options.weather = Some(storm.clone());
-        options.events = vec!["issues".to_owned(), "issue_comment".to_owned()];
+        // People's acts are told of, as they are made: see `act`.
+        options.events = Vec::new();
         options.rate_limit = u64::MAX;
         change(&mut options);
         let app_id = options.app_id;
@@ -183,8 +186,6 @@ impl Hub {
     fn prepare(&mut self, script: Script) -> (Arc<Shared>, u64) {
         // People live by GitHub's clock.
         let _entered = self.clock.enter_skewed(self.ahead);
-        // Long enough for GitHub to forget what it had to tell of the run before, whose database is gone.
-        self.clock.skip(FORGOTTEN);
         self.played += 1;
         let repo = format!("acme/app-{}", self.played);
         let data: PathBuf = self.dir.path().join(format!("run-{}", self.played));
@@ -222,17 +223,15 @@ impl Hub {
     /// Plays one run to its end, or until its patience is over.
     pub fn play(&mut self, mut script: Script) -> Played {
         let (mut crashes, says) = (std::mem::take(&mut script.crashes), std::mem::take(&mut script.says));
-        let (down, patience) = (script.down, script.patience);
-        let mut seen = self.github.read(|w| w.deliveries().len());
+        let (down, patience, mut meddles) = (script.down, script.patience, script.meddles.take());
         let (shared, master) = self.prepare(script);
         let (repo, data) = (shared.repo.clone(), shared.data.clone());
         let _entered = self.clock.enter_skewed(self.ahead);
-        self.github.label_issue(&repo, MAINTAINER, master, LABEL).expect("a label");
-        self.post(&shared, &mut seen);
+        self.act(&shared, |github| github.label_issue(&repo, MAINTAINER, master, LABEL).expect("a label"));
 
         let mut crashed = 0;
         let (start, mut ends, mut says) = (self.clock.elapsed(), 1, VecDeque::from(says));
-        let (mut comments, mut busy) = (Vec::new(), 0);
+        let mut busy = 0;
         let mut life = Life::begin(&shared, crashes.pop_front());
         let ended = loop {
             if self.clock.elapsed().saturating_sub(start) > patience {
@@ -242,12 +241,16 @@ impl Hub {
             if life.is_over() {
                 life.end();
                 crashed += 1;
+                if let Some(meddle) = meddles.take() {
+                    meddle(&self.github, &repo, master);
+                }
                 self.clock.skip(down);
                 shared.quiet.store(false, Ordering::Release);
                 life = Life::begin(&shared, crashes.pop_front());
                 continue;
             }
-            if !shared.quiet.load(Ordering::Acquire) {
+            // Who sleeps is not just about to say that it is quiet.
+            if !shared.quiet.load(Ordering::Acquire) || !self.idle.now() {
                 continue;
             }
             if self.github.read(|w| reactions(w, &repo, master, "rocket")) < ends {
@@ -256,14 +259,13 @@ impl Hub {
             }
             let Some((text, leads_to_an_end)) = says.pop_front() else { break true };
             ends += usize::from(leads_to_an_end);
-            comments.push(self.github.comment(&repo, MAINTAINER, master, text).expect("a comment"));
-            self.post(&shared, &mut seen);
+            self.act(&shared, |github| github.comment(&repo, MAINTAINER, master, text).expect("a comment"));
         };
         life.end();
         let _ = std::fs::remove_dir_all(&data);
         let crossed = std::mem::take(&mut *shared.crossed.lock().unwrap());
         let took = self.clock.elapsed().saturating_sub(start);
-        Played { repo, master, comments, crossed, crashes: crashed, ended, took }
+        Played { repo, master, crossed, crashes: crashed, ended, took }
     }
 
     /// Lets time jump when everybody sleeps, or seems to for very long.
@@ -277,22 +279,27 @@ impl Hub {
         clock::sleep_blocking(REST);
     }
 
-    /// Hands what GitHub has to tell of people's acts to whatever life is there.
-    fn post(&self, shared: &Shared, seen: &mut usize) {
+    /// A person acts; what GitHub has to tell of it is for whatever life is there. What Divisi does itself is not told
+    /// of: its deliveries are ignored, and making them would cost more than all the rest.
+    fn act<T>(&self, shared: &Shared, act: impl FnOnce(&Simulator) -> T) -> T {
         shared.quiet.store(false, Ordering::Release);
-        let new: Vec<NewDelivery> = self.github.read(|w| {
-            let new = &w.deliveries()[*seen..];
-            *seen = w.deliveries().len();
-            let acts = new.iter().filter(|d| matches!(d.action.as_deref(), Some("labeled" | "created")));
-            acts.map(|d| NewDelivery {
+        self.github.subscribe(&["issues", "issue_comment"]);
+        let acted = act(&self.github);
+        self.github.subscribe(&[]);
+        let told: Vec<NewDelivery> = self.github.read(|w| {
+            let told = w.deliveries().iter().filter(|d| d.event != "installation");
+            told.map(|d| NewDelivery {
                 id: DeliveryId::new(d.guid.clone()),
                 event: d.event.clone(),
                 payload: d.payload.to_vec(),
             })
             .collect()
         });
-        shared.mail.lock().unwrap().extend(new);
+        // Nothing is left that the loop over deliveries could find: it would find other runs' as well.
+        self.github.forget_deliveries();
+        shared.mail.lock().unwrap().extend(told);
         shared.bell.notify_one();
+        acted
     }
 }
 

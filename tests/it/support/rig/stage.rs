@@ -27,11 +27,13 @@ impl<'a> Stage<'a> {
     pub fn begin(hub: &'a mut Hub, script: Script) -> Self {
         let (shared, master) = hub.prepare(script);
         let repo = shared.repo.clone();
-        let seen = hub.github.read(|w| w.deliveries().len());
         let _entered = hub.clock.enter();
+        // What is left of the run before is not this one's.
+        hub.github.forget_deliveries();
+        hub.github.subscribe(&["issues", "issue_comment", "pull_request"]);
         hub.github.label_issue(&repo, super::MAINTAINER, master, LABEL).expect("a label");
         let life = Life::begin(&shared, None);
-        let mut stage = Self { hub, shared, life, seen, busy: 0, repo, master };
+        let mut stage = Self { hub, shared, life, seen: 0, busy: 0, repo, master };
         let label = stage.acts();
         stage.post(label);
         stage
@@ -88,6 +90,7 @@ impl<'a> Stage<'a> {
     /// The run as it is stored, after its life was ended.
     pub fn end(self) -> Orchestration {
         self.life.end();
+        self.hub.github.subscribe(&[]);
         let path = self.shared.data.join("divisi.db");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let runs = runtime.block_on(async {

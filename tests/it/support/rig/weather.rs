@@ -20,7 +20,8 @@ pub struct Sky {
     pub slow: u64,
     /// The most a slow request takes.
     pub slowness: Duration,
-    /// The longest that lists lag.
+    /// The shortest and the longest that lists lag.
+    pub least_lag: Duration,
     pub lag: Duration,
     /// Ends after so many requests; 0 for never.
     pub until: u64,
@@ -69,10 +70,8 @@ impl Weather for Storm {
 
     fn lag(&self, id: u64) -> Duration {
         let state = self.0.lock().unwrap();
-        let longest = state.0.lag.as_millis() as u64;
-        if longest == 0 {
-            return Duration::ZERO;
-        }
-        Duration::from_millis(Dice::new(state.0.seed ^ id).roll(longest))
+        let (least, longest) = (state.0.least_lag, state.0.lag);
+        let span = longest.saturating_sub(least).as_millis() as u64;
+        least + Duration::from_millis(Dice::new(state.0.seed ^ id).roll(span))
     }
 }
