@@ -1,7 +1,6 @@
 //! Limits that are enforced, and the record of who does not listen.
 
 use super::{Bench, DEMO};
-use divisi::clock::{self, Virtual};
 use divisi::simulator::Limits;
 use serde_json::json;
 use std::time::Duration;
@@ -51,23 +50,4 @@ async fn points_are_counted_and_a_limit_may_come_without_a_time() {
     bench.get(&token, DEMO).await.expect(200);
     let refused = bench.get(&token, DEMO).await;
     assert_eq!((refused.status, refused.header("retry-after")), (403, ""));
-}
-
-#[tokio::test]
-async fn the_hour_counts_too_and_the_window_ends() {
-    let time = Virtual::starting_at(clock::now());
-    let _entered = time.enter();
-    let (bench, token) = strict(Limits { creations_per_hour: 2, ..Limits::default() }).await;
-    let issues = format!("{DEMO}/issues");
-    let post = async |token: &str| bench.call(token, "POST", &issues, json!({"title": "t"})).await;
-    post(&token).await.expect(201);
-    time.skip(Duration::from_secs(1000));
-    post(&token).await.expect(201);
-    assert_eq!(post(&token).await.status, 403);
-    time.skip(Duration::from_secs(61));
-    bench.get(&token, DEMO).await.expect(200);
-    time.skip(Duration::from_secs(2600));
-    let token = bench.token().await;
-    post(&token).await.expect(201);
-    bench.sim.read(|world| assert!(world.violations().is_empty(), "{:?}", world.violations()));
 }
