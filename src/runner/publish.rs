@@ -1,7 +1,7 @@
 //! From what the agent left to a pushed branch: gather, import, policy, verify, push.
 
 use super::attempt::Attempt;
-use super::checkout::{TRIES, identity};
+use super::checkout::{Patience, identity};
 use super::commands::Phase;
 use super::halt::{Halt, Staged, outcome, sentence};
 use crate::agents::{GitFacts, Seen, judge_facts, one_line};
@@ -88,7 +88,7 @@ impl Attempt {
     }
 
     async fn push(&self, mirror: &Mirror, imported: &Imported) -> Staged<()> {
-        let mut tries = 0;
+        let mut patience = Patience::new();
         let attempt = &self.held.attempt;
         let mut expected = self.task.branch_head.clone();
         let mut looked = false;
@@ -100,10 +100,9 @@ impl Attempt {
             match self.held.unless_stopped(pushed).await? {
                 Ok(_) => return Ok(()),
                 // A push that was applied and not answered is found to be there the next time.
-                Err(error) if error.is_transient() && tries < TRIES => {
-                    tries += 1;
+                Err(error) if error.is_transient() && patience.lasts() => {
                     self.log.event(&format!("could not push ({error}); tries again"));
-                    self.held.unless_stopped(clock::sleep(Duration::from_secs(1 << tries))).await?;
+                    self.held.unless_stopped(clock::sleep(patience.wait())).await?;
                 }
                 // An earlier attempt of this task may have pushed and died before it could tell.
                 Err(error @ PushError::Moved(_)) if !looked => {
