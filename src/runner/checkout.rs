@@ -153,11 +153,6 @@ mod tests {
         assert_eq!(id.name, "Divisi");
         assert!(id.email.contains('@'));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn an_outage_of_hours_is_waited_out_with_a_try_a_minute() {

@@ -12,7 +12,6 @@ use crate::workspace::{
     self, CommitText, GatherError, Identity, ImportError, Imported, Mirror, PushError, Workspace,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// So many changed paths are told; the control plane compares the rest with what GitHub shows.
 const MAX_PATHS: usize = 1_000;

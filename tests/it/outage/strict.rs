@@ -101,6 +101,9 @@ fn a_process_that_is_killed_again_and_again_gets_no_burst_each_time() {
     assert!(ahead <= 15 + 1 + 3 * lives, "{ahead} writes ahead of one a second");
     figures::tell(
         PROOF,
-        &format!("{} writes over {LIVES} killed lives, never more than {ahead} ahead of one a second", writes.len()),
+        &format!(
+            "{} writes over {LIVES} killed lives, never more than {ahead} ahead of one a second",
+            writes.len()
+        ),
     );
 }
