@@ -8,10 +8,36 @@ use crate::domain::{FailureKind, Sha};
 use crate::workspace::{self, GitError, Identity, Mirror, PrepareError, Remote, UpdateError, Workspace};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often something that failed for want of a network is tried.
-pub(super) const TRIES: u32 = 4;
+/// What fails for want of a network is tried again for so long: an outage of GitHub costs time, and no work.
+const PATIENCE: Duration = Duration::from_secs(6 * 3600);
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Tries against a network that fails.
+pub(super) struct Patience {
+    start: Instant,
+    tries: u32,
+}
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        Self { start: clock::instant(), tries: 0 }
+    }
+
+    /// Whether there is another try.
+    pub(super) fn lasts(&self) -> bool {
+        clock::since(self.start) < PATIENCE
+    }
+
+    /// How long to wait before it: 2 s, doubled each time, half of it jitter.
+    pub(super) fn wait(&mut self) -> Duration {
+        self.tries += 1;
+        let full = Duration::from_secs(1 << self.tries.min(6)).min(LONGEST_WAIT);
+        full.mul_f64(0.5 + clock::jitter() / 2.0)
+    }
+}
 
 /// What this process has fetched, and one lock per repository, so that of several attempts that need the same commit only
 /// one fetches it.
@@ -61,7 +87,7 @@ impl Attempt {
     }
 
     async fn fetch(&self, mirror: &Mirror) -> Staged<()> {
-        let mut tries = 0;
+        let mut patience = Patience::new();
         loop {
             let remote = self.remote().await?;
             let update = async {
@@ -71,10 +97,9 @@ impl Attempt {
             };
             match self.held.unless_stopped(update).await? {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_transient() && tries < TRIES => {
-                    tries += 1;
+                Err(error) if error.is_transient() && patience.lasts() => {
                     self.log.event(&format!("could not fetch ({error}); tries again"));
-                    self.held.unless_stopped(clock::sleep(Duration::from_secs(1 << tries))).await?;
+                    self.held.unless_stopped(clock::sleep(patience.wait())).await?;
                 }
                 Err(error) => return Err(update_failed(&error)),
             }
@@ -128,5 +153,20 @@ mod tests {
         let id = identity("");
         assert_eq!(id.name, "Divisi");
         assert!(id.email.contains('@'));
+    }
+
+    #[test]
+    fn an_outage_of_hours_is_waited_out_with_a_try_a_minute() {
+        let time = clock::Virtual::starting_at(clock::now());
+        let _entered = time.enter();
+        let mut patience = Patience::new();
+        let mut tries = 0;
+        while patience.lasts() {
+            let wait = patience.wait();
+            assert!(wait <= LONGEST_WAIT && wait >= Duration::from_secs(1));
+            time.skip(wait);
+            tries += 1;
+        }
+        assert!(time.elapsed() < PATIENCE + LONGEST_WAIT && (360..=740).contains(&tries), "{tries}");
     }
 }

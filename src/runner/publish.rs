@@ -1,7 +1,7 @@
 //! From what the agent left to a pushed branch: gather, import, policy, verify, push.
 
 use super::attempt::Attempt;
-use super::checkout::{TRIES, identity};
+use super::checkout::{Patience, identity};
 use super::commands::Phase;
 use super::halt::{Halt, Staged, outcome, sentence};
 use crate::agents::{GitFacts, Seen, judge_facts, one_line};
@@ -12,7 +12,6 @@ use crate::workspace::{
     self, CommitText, GatherError, Identity, ImportError, Imported, Mirror, PushError, Workspace,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// So many changed paths are told; the control plane compares the rest with what GitHub shows.
 const MAX_PATHS: usize = 1_000;
@@ -88,7 +87,7 @@ impl Attempt {
     }
 
     async fn push(&self, mirror: &Mirror, imported: &Imported) -> Staged<()> {
-        let mut tries = 0;
+        let mut patience = Patience::new();
         let attempt = &self.held.attempt;
         let mut expected = self.task.branch_head.clone();
         let mut looked = false;
@@ -100,10 +99,9 @@ impl Attempt {
             match self.held.unless_stopped(pushed).await? {
                 Ok(_) => return Ok(()),
                 // A push that was applied and not answered is found to be there the next time.
-                Err(error) if error.is_transient() && tries < TRIES => {
-                    tries += 1;
+                Err(error) if error.is_transient() && patience.lasts() => {
                     self.log.event(&format!("could not push ({error}); tries again"));
-                    self.held.unless_stopped(clock::sleep(Duration::from_secs(1 << tries))).await?;
+                    self.held.unless_stopped(clock::sleep(patience.wait())).await?;
                 }
                 // An earlier attempt of this task may have pushed and died before it could tell, or a person has deleted
                 // what an earlier one left.

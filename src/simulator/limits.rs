@@ -181,3 +181,40 @@ impl World {
         &self.violations
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_move_on_and_what_is_refused_costs_nothing() {
+        let start: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        let at = |second| start + SignedDuration::from_secs(second);
+        let limits = Limits { creations_per_minute: 2, creations_per_hour: 3, ..Limits::default() };
+        let mut ledger = Ledger::default();
+        let mut create = |second| ledger.spend(&limits, at(second), true, true);
+        assert_eq!(
+            [create(0), create(30), create(59), create(60), create(61)],
+            [true, true, false, true, false]
+        );
+        assert_eq!([create(3599), create(3600), create(3601)], [false, true, false]);
+        let limits = Limits { points_per_minute: 10, ..Limits::default() };
+        let mut ledger = Ledger::default();
+        let mut spend = |second, write| ledger.spend(&limits, at(second), write, false);
+        assert_eq!(
+            [spend(0, true), spend(1, false), spend(2, true), spend(60, true)],
+            [true, true, false, true]
+        );
+        ledger.in_flight = 101;
+        assert!(!ledger.spend(&limits, at(200), false, false));
+    }
+
+    #[test]
+    fn a_window_that_was_told_is_forbidden_after_what_was_on_its_way() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        let until = now + QUIET;
+        let ledger = Ledger { quiet: Some((now, until)), ..Ledger::default() };
+        let forbidden = |second| ledger.forbidden(now + SignedDuration::from_secs(second)).is_some();
+        assert_eq!([forbidden(2), forbidden(3), forbidden(59), forbidden(60)], [false, true, true, false]);
+    }
+}

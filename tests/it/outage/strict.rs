@@ -4,7 +4,7 @@ use super::PROOF;
 use crate::crash::cast::Cast;
 use crate::crash::check::check;
 use crate::support::figures;
-use crate::support::rig::{Hub, Sky};
+use crate::support::rig::{Crash, Hub, Sky};
 use divisi::github::Pace;
 use divisi::simulator::Limits;
 use jiff::SignedDuration;
@@ -23,7 +23,6 @@ fn a_run_of_a_hundred_tasks_keeps_the_limits() {
     });
     let cast = cast(100);
     let mut script = cast.script();
-    script.rules.push_str("max_tasks = 100\n");
     script.patience = Duration::from_secs(12 * 3600);
     script.look = Duration::from_secs(20);
     let played = hub.play(script);
@@ -51,7 +50,7 @@ fn a_stricter_github_than_ours_is_obeyed_whether_it_says_how_long_or_not() {
         let mut hub = Hub::with(SignedDuration::from_mins(4), |options| {
             options.limits = Some(limits);
             // The hour's budget ends in the run too.
-            options.rate_limit = 90;
+            options.rate_limit = 40;
         });
         let cast = cast(12);
         let mut script = cast.script();
@@ -69,7 +68,7 @@ fn a_stricter_github_than_ours_is_obeyed_whether_it_says_how_long_or_not() {
         assert!(violations.is_empty(), "{violations:?}");
         assert!(limited >= 2, "nothing was refused, so nothing is shown: {limited}");
         assert!(
-            played.took > Duration::from_secs(3600),
+            played.took > Duration::from_secs(3000),
             "the hour's budget was never used up: {:?}",
             played.took
         );
@@ -78,4 +77,33 @@ fn a_stricter_github_than_ours_is_obeyed_whether_it_says_how_long_or_not() {
             &format!("stricter limits (told: {says_how_long}): {limited} refused, 0 in a forbidden window"),
         );
     }
+}
+
+#[test]
+fn a_process_that_is_killed_again_and_again_gets_no_burst_each_time() {
+    const LIVES: u64 = 7;
+    let mut hub = Hub::with(SignedDuration::ZERO, |options| options.latency = Duration::from_millis(300));
+    let cast = cast(40);
+    let mut script = cast.script();
+    // Fifteen writes a life: as many as a limiter without a memory lets through at once.
+    script.crashes = (1..LIVES).map(|_| Crash { at: 60, after: Duration::ZERO }).collect();
+    let played = hub.play(script);
+    assert_eq!(u64::from(played.crashes), LIVES - 1);
+    let verdict = check(&hub, &played, &cast.expected());
+    assert!(verdict.is_clean(), "{verdict:?}");
+    let writes: Vec<_> = hub.github.read(|w| {
+        let writes = w.arrivals().iter().filter(|a| a.method != "GET" && a.path.starts_with("/repos/"));
+        writes.map(|a| a.at).collect()
+    });
+    // Beyond one a second: half a bucket at first, and for each life what it sent in the second before it was killed.
+    let ahead = (1..).zip(&writes).map(|(n, at)| n - at.duration_since(writes[0]).as_secs()).max().unwrap();
+    let lives = i64::try_from(LIVES).unwrap();
+    assert!(ahead <= 15 + 1 + 3 * lives, "{ahead} writes ahead of one a second");
+    figures::tell(
+        PROOF,
+        &format!(
+            "{} writes over {LIVES} killed lives, never more than {ahead} ahead of one a second",
+            writes.len()
+        ),
+    );
 }

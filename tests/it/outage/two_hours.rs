@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const TWO_HOURS: Duration = Duration::from_secs(2 * 3600);
 /// The moments at which it begins: a run takes longer than this.
-const MOMENTS_MS: u64 = 40_000;
+const MOMENTS_MS: u64 = 30_000;
 /// So many requests may be sent until the circuit is open: five that fail, and those that were on their way by then.
 const OPENING: usize = 20;
 const LEAST_GAP: SignedDuration = SignedDuration::from_secs(30);
@@ -41,7 +41,7 @@ fn of_refused_connections() {
 }
 
 fn away(kind: OutageKind) {
-    let seeds = if figures::full() { 1..=20 } else { 1..=2 };
+    let seeds = if figures::full() { 1..=10 } else { 1..=1 };
     let metrics = MetricsPage::install().expect("one collector in this process");
     let (mut runs, mut during, mut most) = (0, 0, 0);
     for seed in seeds {
@@ -49,6 +49,11 @@ fn away(kind: OutageKind) {
         let mut hub = Hub::start();
         let cast = Cast { slowly: true, sky: Default::default(), ..Cast::of_five(seed) };
         let mut script = cast.script();
+        let fate = script.fate;
+        script.fate = Box::new(move |task, attempt| {
+            let (time, fate) = fate(task, attempt);
+            (time * 4, fate)
+        });
         script.patience = TWO_HOURS * 2;
         script.look = Duration::from_secs(20);
         let moment = Duration::from_millis(Dice::new(seed ^ kind as u64).roll(MOMENTS_MS));

@@ -5,7 +5,9 @@ mod code;
 mod faults;
 mod git;
 mod issues;
+mod limits;
 mod links;
+mod outage;
 mod pulls;
 mod webhooks;
 
