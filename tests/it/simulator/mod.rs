@@ -6,6 +6,7 @@ mod faults;
 mod git;
 mod issues;
 mod links;
+mod owners;
 mod pulls;
 mod webhooks;
 
