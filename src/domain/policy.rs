@@ -52,6 +52,14 @@ impl RunPolicy {
     ];
 }
 
+impl RunPolicy {
+    /// Whether this person may give commands that change something, as far as the repository's own list says; write
+    /// access is another matter.
+    pub fn allows(&self, login: &str) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|allowed| allowed.eq_ignore_ascii_case(login))
+    }
+}
+
 impl Default for RunPolicy {
     fn default() -> Self {
         Self {

@@ -9,14 +9,14 @@ use crate::domain::{Action, RunEvent, RunId, RunState, TaskState, decide};
 use crate::github::CallCounter;
 use crate::store::StoreError;
 use crate::telemetry::names;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// After an error of the store, a run is looked at again so much later.
 const STORE_BACKOFF: Duration = Duration::from_secs(2);
 
 /// After GitHub did not say how things stand, it is asked again so much later.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 impl Orchestrator {
     /// Reconciles the run soon, on its own task; a run that is being reconciled is looked at once more.
@@ -144,7 +144,10 @@ impl Orchestrator {
                         Ok(changed) => moved |= changed,
                         Err(error) => {
                             tracing::warn!(%run, %error, "how things stand could not be asked");
-                            self.wake_later(run, LOOK_AGAIN);
+                            let look_at = now + LOOK_AGAIN;
+                            let later = RunEvent::Suspended { look_at };
+                            self.shared.store.run_changed(run, later, now).await?;
+                            moved = true;
                         }
                     },
                     Action::WakeAt(at) => self.wake_later(run, until(now, at)),

@@ -3,6 +3,7 @@
 use super::Orchestrator;
 use super::answer::Draft;
 use super::intake::Trouble;
+use crate::clock;
 use crate::domain::{Orchestration, RunEvent, RunState, Task, TaskNumber, TaskState};
 use crate::github::event::EventIssue;
 use crate::report::notice;
@@ -38,6 +39,14 @@ impl Orchestrator {
                 None => return Ok(draft.notice(notice::nothing_to_retry()).done("refused: no run")),
             },
         };
+        if !orchestration.run.policy.allows(&draft.sender) {
+            return Ok(draft.confused().done("refused: not on the repository's allow list"));
+        }
+        if orchestration.run.repo != draft.repo {
+            // Renamed, or the App was installed anew: what the run knows would lead nowhere.
+            let seen = RunEvent::RepoSeen(draft.repo.clone());
+            store.run_changed(&orchestration.run.id, seen, clock::now()).await?;
+        }
         if let Some(newer) = self.newer_live_run(&draft, &orchestration).await? {
             return Ok(draft.notice(notice::already_running(&newer)).done("refused: a newer run is live"));
         }

@@ -59,9 +59,7 @@ impl Orchestrator {
         if let Some(agent) = &self.shared.settings.agent {
             policy.agent.clone_from(agent);
         }
-        if !policy.allow.is_empty()
-            && !policy.allow.iter().any(|login| login.eq_ignore_ascii_case(&draft.sender))
-        {
+        if !policy.allows(&draft.sender) {
             return Ok(draft.confused().done("refused: not on the repository's allow list"));
         }
         if !self.knows_agent(&policy.agent) {

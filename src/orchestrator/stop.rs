@@ -53,6 +53,9 @@ impl Orchestrator {
                 (run, Some(vec![number]), "a task is cancelled")
             }
         };
+        if !run.run.policy.allows(&draft.sender) {
+            return Ok(draft.confused().done("refused: not on the repository's allow list"));
+        }
         let (target, delivery) = (Some(draft.target), draft.delivery.clone());
         Ok(draft.change(run.run.id, RunEvent::CancelAsked { tasks, why, target, delivery }, note))
     }
@@ -68,6 +71,9 @@ impl Orchestrator {
             }
             Subject::Run(run) => run,
         };
+        if !run.run.policy.allows(&draft.sender) {
+            return Ok(draft.confused().done("refused: not on the repository's allow list"));
+        }
         if run.run.state != RunState::Active || run.run.stops.paused == pause {
             let told = state::nothing_to_do(what, &run, clock::now());
             return Ok(draft.notice(told).done("refused: it changes nothing"));

@@ -281,6 +281,35 @@ async fn what_bots_and_other_hooks_send_is_not_stored() {
 }
 
 #[test]
+fn what_happens_to_the_installation_or_the_repository_is_stored_and_read() {
+    let me = AppInfo { id: 7, slug: "divisi".to_owned() };
+    let cases = [
+        ("installation", "suspend.json", true),
+        ("installation", "unsuspend.json", true),
+        ("installation", "deleted.json", true),
+        ("installation", "new_permissions_accepted.json", true),
+        ("installation_repositories", "removed.json", true),
+        ("installation_repositories", "added.json", true),
+        ("repository", "renamed.json", false),
+        ("repository", "transferred.json", false),
+    ];
+    for (event, file, whole) in cases {
+        let mut value: Value = serde_json::from_slice(&example(event, file)).unwrap();
+        if !whole {
+            value["installation"] = serde_json::json!({ "id": 5 });
+        }
+        let body = value.to_string().into_bytes();
+        let Routed::Handled(headline) = route(event, &body) else { panic!("{event} {file} is not stored") };
+        assert!(!headline.malformed, "{event} {file}");
+        let read = Event::read(DeliveryId::new("d"), event, &body, &me).unwrap();
+        assert_eq!((read.kind, read.repo.id == 0), (Kind::StandingChanged, whole), "{event} {file}");
+        assert_eq!(read.repo.installation, value["installation"]["id"].as_u64().unwrap());
+    }
+    let created = example("installation", "created.json");
+    assert!(matches!(route("installation", &created), Routed::Ignored(_)), "nothing runs there yet");
+}
+
+#[test]
 fn stored_payloads_become_events_of_our_own() {
     let me = AppInfo { id: 7, slug: "divisi".to_owned() };
     let read = |event: &str, value: &Value| {

@@ -8,6 +8,7 @@ mod issues;
 mod limits;
 mod links;
 mod outage;
+mod owners;
 mod pulls;
 mod webhooks;
 
