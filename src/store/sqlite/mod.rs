@@ -55,7 +55,6 @@ pub struct Sqlite {
     file: file::Opened,
 }
 
-
 impl Sqlite {
     /// Opens the database, making it (mode 0600) and its directories (0700) if they are missing, and brings
     /// its schema up to date.
