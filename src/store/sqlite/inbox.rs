@@ -6,6 +6,9 @@ use crate::store::rows::{ms, small, time, to_json};
 use crate::store::{InboxDelivery, Settled, Settlement, StoreError};
 use jiff::Timestamp;
 
+/// Old deliveries leave in steps of so many: those that come in meanwhile wait for one step and not for all.
+const PRUNED_AT_ONCE: u32 = 500;
+
 pub(super) async fn due(
     db: &Sqlite,
     now: Timestamp,
@@ -117,16 +120,28 @@ pub(super) async fn settled(
 }
 
 pub(super) async fn pruned(db: &Sqlite, before: Timestamp) -> Result<u64, StoreError> {
+    let mut all = 0;
+    loop {
+        let mut tx = db.write().await?;
+        let removed = sqlx::query(
+            "DELETE FROM inbox WHERE rowid IN (
+                 SELECT rowid FROM inbox WHERE state = 'done' AND received_at < ? AND NOT EXISTS (
+                     SELECT 1 FROM effects WHERE scope = 'delivery:' || delivery_id
+                     AND effects.state IN ('wanted', 'sending', 'doubt'))
+                 LIMIT ?)",
+        )
+        .bind(ms(before))
+        .bind(PRUNED_AT_ONCE)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        all += removed;
+        if removed < u64::from(PRUNED_AT_ONCE) {
+            break;
+        }
+    }
     let mut tx = db.write().await?;
-    let removed = sqlx::query(
-        "DELETE FROM inbox WHERE state = 'done' AND received_at < ? AND NOT EXISTS (
-             SELECT 1 FROM effects WHERE scope = 'delivery:' || delivery_id
-             AND effects.state IN ('wanted', 'sending', 'doubt'))",
-    )
-    .bind(ms(before))
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
     sqlx::query(
         "DELETE FROM effects WHERE scope >= 'delivery:' AND scope < 'delivery;' AND NOT EXISTS (
              SELECT 1 FROM inbox WHERE scope = 'delivery:' || delivery_id)",
@@ -134,5 +149,5 @@ pub(super) async fn pruned(db: &Sqlite, before: Timestamp) -> Result<u64, StoreE
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(removed)
+    Ok(all)
 }
