@@ -128,6 +128,12 @@ impl MetricsPage {
         Ok(Self(handle))
     }
 
+    /// Sums up what was measured since the last time. To be called now and then: until it is, or the page is read, every single value
+    /// of a histogram stays in memory.
+    pub fn sum_up(&self) {
+        self.0.run_upkeep();
+    }
+
     /// The page in the Prometheus text format.
     pub fn render(&self) -> String {
         self.0.run_upkeep();

@@ -33,6 +33,9 @@ const LEASE: Duration = Duration::from_secs(90);
 /// Time between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// Time between two summings of the metrics, whether anybody reads them or not.
+const SUM_UP_EVERY: Duration = Duration::from_secs(5);
+
 /// A running control plane.
 pub(super) struct Plane {
     /// The database, for those who follow a run.
@@ -107,6 +110,12 @@ impl Plane {
             let at = server::metrics_address(config.metrics.listen, config.metrics.allow_unauthenticated)?;
             let listener =
                 TcpListener::bind(at).await.with_context(|| format!("cannot listen for metrics on {at}"))?;
+            let (sums, stopped) = (page.clone(), stop.clone());
+            listeners.push(tokio::spawn(async move {
+                while clock::within(SUM_UP_EVERY, stopped.cancelled()).await.is_none() {
+                    sums.sum_up();
+                }
+            }));
             listeners.push(serve(listener, server::metrics(move || page.render()), stop.clone()));
         }
 

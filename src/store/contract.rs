@@ -198,7 +198,7 @@ impl TaskRole {
     }
 }
 
-/// The database. Every method is one transaction; every error means that nothing changed.
+/// The database. Every method is one transaction unless it says otherwise; every error means that nothing changed.
 #[async_trait]
 pub trait Store: Send + Sync {
     // -- inbox
@@ -220,7 +220,8 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// Marks it done together with everything that it changes.
     async fn delivery_settled(&self, settlement: Settlement, now: Timestamp) -> Result<Settled, StoreError>;
-    /// Removes settled deliveries received before `before`, and their settled effects; returns how many.
+    /// Removes settled deliveries received before `before`, and their settled effects; returns how many. In steps, each a transaction,
+    /// so that deliveries which come in do not wait for all of it.
     async fn deliveries_pruned(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// Which of these GUIDs were committed here.

@@ -26,8 +26,45 @@ const LONGEST_KEY: usize = 64 * 1024;
 /// Takes secrets out of text. Cheap to share: hand out an `Arc`.
 #[derive(Default)]
 pub struct Redactor {
-    /// Every live value with the forms in which it is looked for.
-    live: RwLock<BTreeMap<String, Vec<String>>>,
+    live: RwLock<Live>,
+}
+
+/// Every live value with the forms in which it is looked for.
+#[derive(Default)]
+struct Live {
+    forms: BTreeMap<String, Vec<String>>,
+    /// The first two bytes of all forms, a bit for each pair. A key has dozens of forms, of thousands of bytes some of them; looking for
+    /// one after the other in each log line costs more than all the rest of a delivery.
+    begins: Vec<u64>,
+}
+
+impl Live {
+    fn changed(&mut self) {
+        self.begins = vec![0; 1 << 10];
+        for form in self.forms.values().flatten() {
+            let pair = pair(form.as_bytes());
+            self.begins[pair >> 6] |= 1 << (pair & 63);
+        }
+    }
+
+    fn find(&self, text: &str, found: &mut Vec<Range<usize>>) {
+        if self.forms.is_empty() {
+            return;
+        }
+        let bytes = text.as_bytes();
+        for at in 0..bytes.len().saturating_sub(SHORTEST - 1) {
+            let pair = pair(&bytes[at..]);
+            if self.begins[pair >> 6] >> (pair & 63) & 1 == 1 {
+                let here = self.forms.values().flatten().filter(|f| bytes[at..].starts_with(f.as_bytes()));
+                found.extend(here.map(|form| at..at + form.len()));
+            }
+        }
+    }
+}
+
+/// The first two of at least two bytes.
+fn pair(bytes: &[u8]) -> usize {
+    usize::from(bytes[0]) << 8 | usize::from(bytes[1])
 }
 
 impl fmt::Debug for Redactor {
@@ -51,16 +88,17 @@ impl Redactor {
         let value = value.trim();
         if value.len() >= SHORTEST {
             let forms = forms(value);
-            self.live
-                .write()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert(value.to_owned(), forms);
+            let mut live = self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            live.forms.insert(value.to_owned(), forms);
+            live.changed();
         }
     }
 
     /// Stops looking for `value`, such as a token that was revoked.
     pub fn remove(&self, value: &str) {
-        self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(value.trim());
+        let mut live = self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        live.forms.remove(value.trim());
+        live.changed();
     }
 
     /// A whole text without terminal escapes and without secrets.
@@ -87,9 +125,7 @@ impl Redactor {
         let mut found = Vec::new();
         shapes::find(text, &mut found);
         let live = self.live.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for form in live.values().flatten() {
-            found.extend(text.match_indices(form.as_str()).map(|(at, form)| at..at + form.len()));
-        }
+        live.find(text, &mut found);
         drop(live);
         found.sort_by_key(|range| (range.start, range.end));
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
@@ -105,7 +141,7 @@ impl Redactor {
     /// The longest form of a live value, in bytes.
     fn longest(&self) -> usize {
         let live = self.live.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        live.values().flatten().map(String::len).max().unwrap_or(0)
+        live.forms.values().flatten().map(String::len).max().unwrap_or(0)
     }
 }
 

@@ -27,6 +27,17 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|e| e.extended_code & 0xff);
+        if code.is_some_and(|code| NOT_NOW.contains(&code)) {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Corrupt(error.to_string())
+        }
+    }
+}
+
 impl From<MigrateError> for StoreError {
     fn from(error: MigrateError) -> Self {
         match error {

@@ -24,6 +24,10 @@ impl Opened {
         Ok(Self { path: path.into(), is: (meta.dev(), meta.ino()) })
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// # Errors
     /// [`StoreError::Unavailable`] when the name leads to another file or to none: until it is put back, or for ever.
     pub fn still_there(&self) -> Result<(), StoreError> {

@@ -1,92 +1,13 @@
-//! Deliveries: taken in by group commit, looked at in order, settled together with what they change.
+//! Deliveries that are stored: looked at in order, settled together with what they change, removed when they are old.
 
-use super::file::Opened;
-use super::{Sqlite, begin, effects, runs};
-use crate::clock;
+use super::{Sqlite, effects, runs};
 use crate::domain::DeliveryId;
 use crate::store::rows::{ms, small, time, to_json};
-use crate::store::{InboxDelivery, NewDelivery, Received, Settled, Settlement, StoreError};
+use crate::store::{InboxDelivery, Settled, Settlement, StoreError};
 use jiff::Timestamp;
-use sqlx::sqlite::SqlitePool;
-use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
 
-/// Most deliveries in one commit.
-const BATCH: usize = 256;
-/// How long a delivery waits to be taken into the queue while the writer is stuck.
-const QUEUE_WAIT: Duration = Duration::from_secs(5);
-
-/// The door of the task that commits deliveries. The task ends when the last clone of its door is gone.
-#[derive(Clone, Debug)]
-pub(super) struct Writer {
-    queue: mpsc::Sender<Waiting>,
-}
-
-/// A delivery and where its answer goes. A caller that has gone away meanwhile costs the others nothing.
-#[derive(Debug)]
-struct Waiting {
-    delivery: NewDelivery,
-    now: Timestamp,
-    answer: oneshot::Sender<Result<Received, StoreError>>,
-}
-
-impl Writer {
-    pub fn start(pool: SqlitePool, file: Opened) -> Self {
-        let (queue, mut waiting) = mpsc::channel(BATCH);
-        tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(BATCH);
-            while waiting.recv_many(&mut batch, BATCH).await > 0 {
-                match commit(&pool, &file, &batch).await {
-                    Ok(outcomes) => {
-                        for (waiting, outcome) in batch.drain(..).zip(outcomes) {
-                            // Nobody waits any more: the row stays, a redelivery will be `Known`.
-                            let _ = waiting.answer.send(Ok(outcome));
-                        }
-                    }
-                    Err(error) => {
-                        let why = error.to_string();
-                        for waiting in batch.drain(..) {
-                            let _ = waiting.answer.send(Err(StoreError::Unavailable(why.clone())));
-                        }
-                    }
-                }
-            }
-        });
-        Self { queue }
-    }
-
-    pub async fn received(&self, delivery: NewDelivery, now: Timestamp) -> Result<Received, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        let gone = || StoreError::Unavailable("the inbox writer has stopped".to_owned());
-        clock::within(QUEUE_WAIT, self.queue.send(Waiting { delivery, now, answer }))
-            .await
-            .ok_or_else(|| StoreError::Unavailable("too many deliveries wait to be committed".to_owned()))?
-            .map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
-    }
-}
-
-async fn commit(pool: &SqlitePool, file: &Opened, batch: &[Waiting]) -> Result<Vec<Received>, StoreError> {
-    file.still_there()?;
-    let mut tx = begin(pool).await?;
-    let mut outcomes = Vec::with_capacity(batch.len());
-    for Waiting { delivery, now, .. } in batch {
-        let inserted = sqlx::query(
-            "INSERT INTO inbox (delivery_id, event, received_at, state, due_at, payload)
-             VALUES (?1, ?2, ?3, 'new', ?3, ?4) ON CONFLICT (delivery_id) DO NOTHING",
-        )
-        .bind(delivery.id.as_str())
-        .bind(&delivery.event)
-        .bind(ms(*now))
-        .bind(&delivery.payload)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
-        outcomes.push(if inserted == 1 { Received::New } else { Received::Known });
-    }
-    tx.commit().await?;
-    Ok(outcomes)
-}
+/// Old deliveries leave in steps of so many: those that come in meanwhile wait for one step and not for all.
+const PRUNED_AT_ONCE: u32 = 500;
 
 pub(super) async fn due(
     db: &Sqlite,
@@ -190,16 +111,28 @@ pub(super) async fn settled(
 }
 
 pub(super) async fn pruned(db: &Sqlite, before: Timestamp) -> Result<u64, StoreError> {
+    let mut all = 0;
+    loop {
+        let mut tx = db.write().await?;
+        let removed = sqlx::query(
+            "DELETE FROM inbox WHERE rowid IN (
+                 SELECT rowid FROM inbox WHERE state = 'done' AND received_at < ? AND NOT EXISTS (
+                     SELECT 1 FROM effects WHERE scope = 'delivery:' || delivery_id
+                     AND effects.state IN ('wanted', 'sending', 'doubt'))
+                 LIMIT ?)",
+        )
+        .bind(ms(before))
+        .bind(PRUNED_AT_ONCE)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        all += removed;
+        if removed < u64::from(PRUNED_AT_ONCE) {
+            break;
+        }
+    }
     let mut tx = db.write().await?;
-    let removed = sqlx::query(
-        "DELETE FROM inbox WHERE state = 'done' AND received_at < ? AND NOT EXISTS (
-             SELECT 1 FROM effects WHERE scope = 'delivery:' || delivery_id
-             AND effects.state IN ('wanted', 'sending', 'doubt'))",
-    )
-    .bind(ms(before))
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
     sqlx::query(
         "DELETE FROM effects WHERE scope >= 'delivery:' AND scope < 'delivery;' AND NOT EXISTS (
              SELECT 1 FROM inbox WHERE scope = 'delivery:' || delivery_id)",
@@ -207,5 +140,5 @@ pub(super) async fn pruned(db: &Sqlite, before: Timestamp) -> Result<u64, StoreE
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(removed)
+    Ok(all)
 }

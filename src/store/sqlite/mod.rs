@@ -1,7 +1,7 @@
-//! The SQLite engine: WAL with `synchronous=FULL`, one connection that writes and a few that read.
+//! The SQLite engine: WAL with `synchronous=FULL`, two connections that write in turn and a few that read.
 //!
-//! One writer, because several that wait for SQLite's lock have tails of seconds. Deliveries go through a
-//! task that commits up to 256 of them at once; every other change is one `BEGIN IMMEDIATE` transaction.
+//! In turn, because several that wait for SQLite's lock have tails of seconds. Deliveries go through a
+//! thread that commits up to 256 of them at once; every other change is one `BEGIN IMMEDIATE` transaction.
 
 mod effects;
 mod error;
@@ -12,6 +12,8 @@ mod limits;
 mod marks;
 mod questions;
 mod runs;
+mod turn;
+mod writer;
 
 use super::{
     Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, Received, Recorded, RunnerSeen, Settled,
@@ -35,6 +37,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
+use turn::{Turn, Tx};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -49,15 +52,14 @@ const READERS: u32 = 4;
 pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
-    inbox: inbox::Writer,
+    turn: Turn,
+    inbox: writer::Writer,
     file: file::Opened,
 }
 
-type Tx = Transaction<'static, sqlx::Sqlite>;
-
 impl Sqlite {
     /// Opens the database, making it (mode 0600) and its directories (0700) if they are missing, and brings
-    /// its schema up to date. Must be called within a tokio runtime, which then carries the inbox writer.
+    /// its schema up to date.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be made or opened; [`StoreError::Corrupt`] when it is no
@@ -94,12 +96,14 @@ impl Sqlite {
         let readers =
             pool().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await?;
         let file = file::Opened::at(path)?;
-        let inbox = inbox::Writer::start(writer.clone(), file.clone());
-        Ok(Self { writer, readers, inbox, file })
+        let turn = Turn::default();
+        let inbox = writer::Writer::start(file.clone(), turn.clone())?;
+        Ok(Self { writer, readers, turn, inbox, file })
     }
 
     /// Waits for transactions that are under way, then closes every connection; later calls are `Unavailable`.
     pub async fn close(&self) {
+        self.inbox.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -107,11 +111,11 @@ impl Sqlite {
     /// A transaction that may write. Dropping it rolls it back.
     async fn write(&self) -> Result<Tx, StoreError> {
         self.file.still_there()?;
-        begin(&self.writer).await
+        Tx::begin(&self.writer, &self.turn).await
     }
 
     /// A transaction that reads: one consistent state of the database.
-    async fn read(&self) -> Result<Tx, StoreError> {
+    async fn read(&self) -> Result<Transaction<'static, sqlx::Sqlite>, StoreError> {
         Ok(self.readers.begin().await?)
     }
 
@@ -129,10 +133,6 @@ impl Sqlite {
             Err(StoreError::Corrupt(format!("the schema is at {at:?}, this program expects {expected:?}")))
         }
     }
-}
-
-async fn begin(pool: &SqlitePool) -> Result<Tx, StoreError> {
-    Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
 }
 
 /// Makes the file before SQLite does, which would make it as readable as the umask lets it.

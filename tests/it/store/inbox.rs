@@ -201,6 +201,53 @@ fn pruning_keeps_what_is_new_open_or_not_yet_answered() {
 }
 
 #[test]
+fn more_old_deliveries_than_one_step_removes_are_all_removed() {
+    on_every_engine(|bench| async move {
+        let mut waiting = tokio::task::JoinSet::new();
+        for n in 0..1203 {
+            let store = bench.store.clone();
+            waiting.spawn(async move {
+                let id = format!("d{n:04}");
+                store.delivery_received(delivery(&id), at(0)).await.unwrap();
+                store.delivery_settled(settlement(&id), at(1)).await.unwrap()
+            });
+        }
+        assert!(waiting.join_all().await.iter().all(|settled| *settled == Settled::Done));
+        assert_eq!(bench.store.deliveries_pruned(at(1)).await.unwrap(), 1203);
+        assert_eq!(bench.store.deliveries_pruned(at(1)).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn deliveries_and_other_changes_take_turns_and_none_starves() {
+    on_every_engine(|bench| async move {
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let mut pouring = tokio::task::JoinSet::new();
+        for lane in 0..16 {
+            let (store, stop) = (bench.store.clone(), stop.clone());
+            pouring.spawn(async move {
+                let mut n = 0;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    store.delivery_received(delivery(&format!("{lane}-{n}")), at(n)).await.unwrap();
+                    n += 1;
+                }
+                n
+            });
+        }
+        let mut slowest = Duration::ZERO;
+        for n in 0..100 {
+            let begun = divisi::clock::instant();
+            bench.store.mark_moved(Mark::Deliveries, at(n)).await.unwrap();
+            slowest = slowest.max(divisi::clock::since(begun));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let stored = pouring.join_all().await;
+        assert!(stored.iter().all(|n| *n > 0), "every lane got through: {stored:?}");
+        assert!(slowest < Duration::from_secs(5), "a change waited for {slowest:?}");
+    });
+}
+
+#[test]
 fn what_is_known_of_a_list_of_deliveries_survives_and_marks_move_forward_only() {
     on_every_engine(|bench| async move {
         let store = bench.store.clone();
