@@ -100,7 +100,14 @@ impl<'a> Stage<'a> {
             runs
         });
         let _ = std::fs::remove_dir_all(&self.shared.data);
-        assert_eq!(runs.len(), 1, "one run: {:#?}", runs.iter().map(|r| (&r.run.master, &r.run.triggers, &r.run.state, r.digest(), r.run.created_at)).collect::<Vec<_>>());
+        assert_eq!(
+            runs.len(),
+            1,
+            "one run: {:#?}",
+            runs.iter()
+                .map(|r| (&r.run.master, &r.run.triggers, &r.run.state, r.digest(), r.run.created_at))
+                .collect::<Vec<_>>()
+        );
         runs.into_iter().next().expect("a run")
     }
 }
