@@ -6,6 +6,7 @@
 use super::Orchestrator;
 use super::answer::Draft;
 use super::effects::{self, Answer};
+use super::labels;
 use crate::clock;
 use crate::domain::command::{self, Command, TRIGGER_LABEL};
 use crate::domain::{RunEvent, Target, Task, TaskEvent, TaskState};
@@ -89,6 +90,12 @@ impl Orchestrator {
 
     /// Works out what the delivery changes and commits it; a collision with another change starts over.
     async fn settle(&self, delivery: &InboxDelivery) -> Result<String, Trouble> {
+        if let Some(settlement) = labels::noticed(delivery) {
+            let note = settlement.note.clone();
+            self.shared.store.delivery_settled(settlement, clock::now()).await?;
+            self.shared.answers.notify_one();
+            return Ok(note);
+        }
         let me = self.shared.github.info().await?;
         let calls = CallCounter::default();
         let event = match Event::read(delivery.id.clone(), &delivery.event, &delivery.payload, &me) {

@@ -9,6 +9,7 @@ mod attempt;
 mod brief;
 mod checkout;
 mod commands;
+mod disk;
 mod halt;
 mod home;
 mod lease;

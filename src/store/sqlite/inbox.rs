@@ -1,5 +1,6 @@
 //! Deliveries: taken in by group commit, looked at in order, settled together with what they change.
 
+use super::file::Opened;
 use super::{Sqlite, begin, runs};
 use crate::clock;
 use crate::domain::DeliveryId;
@@ -30,12 +31,12 @@ struct Waiting {
 }
 
 impl Writer {
-    pub fn start(pool: SqlitePool) -> Self {
+    pub fn start(pool: SqlitePool, file: Opened) -> Self {
         let (queue, mut waiting) = mpsc::channel(BATCH);
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(BATCH);
             while waiting.recv_many(&mut batch, BATCH).await > 0 {
-                match commit(&pool, &batch).await {
+                match commit(&pool, &file, &batch).await {
                     Ok(outcomes) => {
                         for (waiting, outcome) in batch.drain(..).zip(outcomes) {
                             // Nobody waits any more: the row stays, a redelivery will be `Known`.
@@ -65,7 +66,8 @@ impl Writer {
     }
 }
 
-async fn commit(pool: &SqlitePool, batch: &[Waiting]) -> Result<Vec<Received>, StoreError> {
+async fn commit(pool: &SqlitePool, file: &Opened, batch: &[Waiting]) -> Result<Vec<Received>, StoreError> {
+    file.still_there()?;
     let mut tx = begin(pool).await?;
     let mut outcomes = Vec::with_capacity(batch.len());
     for Waiting { delivery, now, .. } in batch {

@@ -2,7 +2,7 @@
 
 use super::*;
 use divisi::domain::{EffectKey, Scope};
-use divisi::store::{NewEffect, StoreError};
+use divisi::store::{Mark, NewEffect, StoreError};
 
 #[test]
 fn a_delivery_is_stored_once_however_many_copies_come_together() {
@@ -197,5 +197,35 @@ fn pruning_keeps_what_is_new_open_or_not_yet_answered() {
         assert_eq!(store.delivery_received(delivery("old"), at(100)).await.unwrap(), Received::New);
         assert_eq!(store.delivery_settled(answer("old"), at(101)).await.unwrap(), Settled::Duplicate);
         assert_eq!(store.answers_due(at(200)).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn what_is_known_of_a_list_of_deliveries_survives_and_marks_move_forward_only() {
+    on_every_engine(|bench| async move {
+        let store = bench.store.clone();
+        assert!(!store.deliveries_waiting().await.unwrap());
+        store.delivery_received(delivery("here"), at(0)).await.unwrap();
+        assert!(store.deliveries_waiting().await.unwrap());
+        let settlement = Settlement {
+            trigger: Some("label:1:7:x".to_owned()),
+            ..Settlement::only(DeliveryId::new("here"))
+        };
+        store.delivery_settled(settlement, at(1)).await.unwrap();
+        assert!(!store.deliveries_waiting().await.unwrap());
+        assert_eq!(store.mark(Mark::Deliveries).await.unwrap(), None);
+        store.mark_moved(Mark::Deliveries, at(50)).await.unwrap();
+        store.mark_moved(Mark::Deliveries, at(20)).await.unwrap();
+
+        let store = bench.reopened().await.store;
+        let asked = ["here", "elsewhere", "he\"re"].map(DeliveryId::new);
+        let known = store.deliveries_known(&asked).await.unwrap();
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), [DeliveryId::new("here")]);
+        assert!(store.deliveries_known(&[]).await.unwrap().is_empty());
+        assert_eq!(store.mark(Mark::Deliveries).await.unwrap(), Some(at(50)));
+        assert_eq!(store.mark(Mark::Labelled).await.unwrap(), None);
+        for (repo, issue, expected) in [(1, 7, true), (1, 70, false), (1, 6, false), (2, 7, false)] {
+            assert_eq!(store.label_known(repo, issue).await.unwrap(), expected, "{repo} {issue}");
+        }
     });
 }
