@@ -4,6 +4,7 @@ use super::behind::Desk;
 use super::embedded::{self, Embedded};
 use crate::clock;
 use crate::config::{self, Config, RunnerConfig};
+use crate::dispatch::wire;
 use crate::domain::schedule;
 use crate::github::{App, AppConfig, Pace};
 use crate::orchestrator::{Orchestrator, Settings};
@@ -25,12 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 /// One request to GitHub may take so long.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-
-/// A lease lasts so long after each heartbeat.
-const LEASE: Duration = Duration::from_secs(90);
-
-/// Time between two heartbeats.
-const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// A running control plane.
 pub(super) struct Plane {
@@ -83,7 +78,7 @@ impl Plane {
             visibility_lag: config.github.visibility_lag,
             catch_up_every: config.github.deliveries.every(),
             request_deadline: REQUEST_DEADLINE,
-            lease: LEASE,
+            lease: config.runner_api.lease,
             runs_per_repo: config.limits.runs_per_repo,
             agents: config.agents.keys().cloned().collect(),
             agent: options.agent.clone(),
@@ -114,9 +109,10 @@ impl Plane {
         let api = runner_api::router(runner_api::RunnerApi {
             store: store.clone(),
             behind: Arc::new(Desk(orchestrator.clone())),
-            token: token.clone(),
-            lease: LEASE,
-            heartbeat: HEARTBEAT,
+            tokens: config.runner_api.tokens.iter().chain([&token]).cloned().collect(),
+            lease: config.runner_api.lease,
+            heartbeat: wire::heartbeat(config.runner_api.lease),
+            silence: wire::SILENCE,
             limits: schedule::Limits { attempts_per_installation: config.limits.attempts_per_installation },
             web_url: config.github.web_url.clone(),
             author: "divisi[bot] <divisi[bot]@users.noreply.github.com>".to_owned(),
