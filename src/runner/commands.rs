@@ -133,11 +133,16 @@ pub(super) async fn supervise(
         }
         process.wait().await
     };
-    tokio::select! {
+    let ended = tokio::select! {
         ended = read => ended,
         never = stop => match never {},
         never = beside => match never {},
+    };
+    // A shim whose patience is over has killed by itself, while this process was stopped: the attempt has not failed, it was left alone too long.
+    if ended.reason == Some(StopReason::Stopped) {
+        held.stop(Stop::LostLease);
     }
+    ended
 }
 
 /// What a command's end means; `None` when it passed, or when the attempt was stopped anyway.

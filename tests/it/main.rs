@@ -14,6 +14,7 @@ mod deploy_files;
 mod docs;
 mod egress;
 mod github;
+mod lease;
 mod plan;
 mod runner;
 mod sandbox;
