@@ -4,6 +4,7 @@
 //! inbox, is read from there and stored as if it had come. With `deliveries = "poll"` nothing comes in any other way.
 
 use super::Orchestrator;
+use super::intake::is_final;
 use crate::clock;
 use crate::domain::DeliveryId;
 use crate::github::event::{self, Routed};
@@ -82,7 +83,7 @@ impl Orchestrator {
             }
             let content = match content {
                 Ok(content) => content,
-                Err(error @ (Error::NotFound { .. } | Error::Gone { .. } | Error::Protocol { .. })) => {
+                Err(error) if is_final(&error) || matches!(error, Error::Protocol { .. }) => {
                     tracing::warn!(delivery = %item.guid, %error, "a delivery that did not come cannot be read any more");
                     looked_at.insert(item.guid);
                     continue;

@@ -10,6 +10,7 @@ mod credentials;
 mod effects;
 mod intake;
 mod labels;
+mod lanes;
 mod logs;
 mod reconcile;
 mod retry;

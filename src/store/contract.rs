@@ -230,8 +230,12 @@ pub trait Store: Send + Sync {
 
     /// Commits a delivery durably (fsync) before it returns.
     async fn delivery_received(&self, delivery: NewDelivery, now: Timestamp) -> Result<Received, StoreError>;
-    /// The oldest delivery that is due (`new`, and not deferred past `now`). Does not lock it: one intake loop.
-    async fn delivery_due(&self, now: Timestamp) -> Result<Option<InboxDelivery>, StoreError>;
+    /// The oldest delivery that is due (`new`, and not deferred past `now`) and none of `but`. Does not lock it: one intake loop.
+    async fn delivery_due(
+        &self,
+        now: Timestamp,
+        but: &[DeliveryId],
+    ) -> Result<Option<InboxDelivery>, StoreError>;
     /// Puts a delivery off until `until` after a temporary failure; `error` is kept for people.
     async fn delivery_deferred(
         &self,

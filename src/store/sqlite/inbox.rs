@@ -88,12 +88,19 @@ async fn commit(pool: &SqlitePool, file: &Opened, batch: &[Waiting]) -> Result<V
     Ok(outcomes)
 }
 
-pub(super) async fn due(db: &Sqlite, now: Timestamp) -> Result<Option<InboxDelivery>, StoreError> {
+pub(super) async fn due(
+    db: &Sqlite,
+    now: Timestamp,
+    but: &[DeliveryId],
+) -> Result<Option<InboxDelivery>, StoreError> {
+    let but: Vec<&str> = but.iter().map(DeliveryId::as_str).collect();
     let row: Option<(String, String, Vec<u8>, i64, i64)> = sqlx::query_as(
         "SELECT delivery_id, event, payload, received_at, tries FROM inbox
-         WHERE state = 'new' AND due_at <= ? ORDER BY received_at, rowid LIMIT 1",
+         WHERE state = 'new' AND due_at <= ? AND delivery_id NOT IN (SELECT value FROM json_each(?))
+         ORDER BY received_at, rowid LIMIT 1",
     )
     .bind(ms(now))
+    .bind(to_json(&but)?)
     .fetch_optional(&db.readers)
     .await?;
     let Some((id, event, payload, received_at, tries)) = row else { return Ok(None) };

@@ -147,8 +147,12 @@ impl Store for Sqlite {
     async fn delivery_received(&self, delivery: NewDelivery, now: Timestamp) -> Result<Received, StoreError> {
         self.inbox.received(delivery, now).await
     }
-    async fn delivery_due(&self, now: Timestamp) -> Result<Option<InboxDelivery>, StoreError> {
-        inbox::due(self, now).await
+    async fn delivery_due(
+        &self,
+        now: Timestamp,
+        but: &[DeliveryId],
+    ) -> Result<Option<InboxDelivery>, StoreError> {
+        inbox::due(self, now, but).await
     }
     async fn delivery_deferred(
         &self,

@@ -1,6 +1,8 @@
 //! What GitHub could not deliver is found at the next start, and in poll mode nothing else is needed.
 
-use crate::support::world::{REPO, Setup, World, said, tasks};
+use crate::support::world::{MAINTAINER, REPO, Setup, World, said, tasks};
+use divisi::simulator::{Fault, FaultEffect, NewIssue, RepoContent, Role, World as GitHub};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_put_on_while_divisi_was_down_starts_with_it() {
@@ -52,5 +54,32 @@ async fn polling_alone_does_the_whole_work() {
         assert_eq!(w.sub_issues(REPO, master).len(), 3);
         assert_eq!(w.pulls(REPO).len(), 3);
     });
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_answer_about_one_repository_keeps_no_other_waiting() {
+    let world = World::new(Setup::default()).await;
+    let content =
+        RepoContent::files(&[("README.md", "# Other\n"), (".github/divisi.toml", "agent = \"test\"\n")]);
+    world.github.create_repo("acme/other", "main", &content).expect("a repository");
+    world.github.add_user("acme/other", MAINTAINER, Role::Write).expect("a person");
+    let path = format!("/repos/{REPO}/collaborators/");
+    let slow = FaultEffect::Delay(Duration::from_secs(6));
+    world.github.plan_fault(Fault::once("GET", path, slow).times(2));
+    let first = world.trigger("Epic: slow", &tasks(2));
+    let second = world.open("Epic: slow too", &tasks(2));
+    world.label(second);
+    let new = NewIssue::new("Epic: quick", tasks(2));
+    let quick = world.github.open_issue("acme/other", MAINTAINER, new).expect("an issue");
+    world.github.label_issue("acme/other", MAINTAINER, quick, "parallel-orchestration").expect("a label");
+    let eyes = |w: &GitHub, repo: &str, n: u64| {
+        w.issue(repo, n).is_some_and(|i| i.reactions.iter().any(|r| r.content == "eyes"))
+    };
+    world.until("the quick one is seen", |w| eyes(w, "acme/other", quick)).await;
+    world
+        .github
+        .read(|w| assert!(!eyes(w, REPO, first) && !eyes(w, REPO, second), "the slow ones still wait"));
+    world.until_ended(2).await;
     world.end();
 }
