@@ -25,6 +25,17 @@ pub fn instant() -> Instant {
     virtual_time::instant().unwrap_or_else(Instant::now)
 }
 
+/// The machine's own clock: how long it has been up, sleep included. Every process of the machine reads the same, so a time on it means
+/// the same to whoever hears of it, however late; no setting of the wall clock moves it.
+#[expect(clippy::disallowed_methods, reason = "this module is the one reader of time")]
+pub fn machine() -> Duration {
+    virtual_time::machine().unwrap_or_else(|| {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+    })
+}
+
 /// How long ago `earlier` was; zero if it is yet to come.
 pub fn since(earlier: Instant) -> Duration {
     instant().saturating_duration_since(earlier)

@@ -34,6 +34,10 @@ impl Behind for Desk {
         self.0.work().await;
     }
 
+    async fn changed(&self) {
+        self.0.changed().await;
+    }
+
     async fn session_lines(&self, attempt: &AttemptId, lines: &[String]) -> Result<(), String> {
         self.0.session_lines(attempt, lines).await
     }

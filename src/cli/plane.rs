@@ -5,6 +5,7 @@ use super::crash_point;
 use super::embedded::{self, Embedded};
 use crate::clock;
 use crate::config::{self, Config, RunnerConfig};
+use crate::dispatch::wire;
 use crate::domain::schedule;
 use crate::github::{App, AppConfig, Pace};
 use crate::orchestrator::{Orchestrator, Settings};
@@ -26,12 +27,6 @@ use tokio_util::sync::CancellationToken;
 
 /// One request to GitHub may take so long.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-
-/// A lease lasts so long after each heartbeat.
-const LEASE: Duration = Duration::from_secs(90);
-
-/// Time between two heartbeats.
-const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Time between two summings of the metrics, whether anybody reads them or not.
 const SUM_UP_EVERY: Duration = Duration::from_secs(5);
@@ -87,7 +82,7 @@ impl Plane {
             visibility_lag: config.github.visibility_lag,
             catch_up_every: config.github.deliveries.every(),
             request_deadline: REQUEST_DEADLINE,
-            lease: LEASE,
+            lease: config.runner_api.lease,
             runs_per_repo: config.limits.runs_per_repo,
             attempts_per_installation: config.limits.attempts_per_installation,
             agents: config.agents.keys().cloned().collect(),
@@ -126,9 +121,10 @@ impl Plane {
         let api = runner_api::router(runner_api::RunnerApi {
             store: store.clone(),
             behind: Arc::new(Desk(orchestrator.clone())),
-            token: token.clone(),
-            lease: LEASE,
-            heartbeat: HEARTBEAT,
+            tokens: config.runner_api.tokens.iter().chain([&token]).cloned().collect(),
+            lease: config.runner_api.lease,
+            heartbeat: wire::heartbeat(config.runner_api.lease),
+            silence: wire::SILENCE,
             limits: schedule::Limits { attempts_per_installation: config.limits.attempts_per_installation },
             web_url: config.github.web_url.clone(),
             author: "divisi[bot] <divisi[bot]@users.noreply.github.com>".to_owned(),

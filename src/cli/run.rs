@@ -224,6 +224,7 @@ impl Git {
         let output = self
             .launcher
             .run_host(HostSpec {
+                outward: false,
                 program: "git".to_owned(),
                 args: words.into_iter().chain(args.iter().map(OsString::from)).collect(),
                 env,

@@ -144,6 +144,11 @@ pub(super) fn instant() -> Option<Instant> {
     seen(|seen, state| seen.clock.inner.base + state.elapsed)
 }
 
+/// The machine's clock of this thread, if it is virtual: a machine that had been up for an hour when the clock was made.
+pub(super) fn machine() -> Option<Duration> {
+    seen(|_, state| state.elapsed + Duration::from_secs(3600))
+}
+
 /// A sleep on this thread's clock, if it is virtual.
 pub(super) fn sleep(for_time: Duration) -> Option<Sleep> {
     seen(|seen, state| {

@@ -8,7 +8,7 @@ use super::schema::SERVER;
 use super::value::{read_duration, read_token};
 use super::{
     Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Proof, Runner,
-    host, secret,
+    RunnerApi, host, secret,
 };
 use config::builder::DefaultState;
 use config::{ConfigBuilder, File, FileFormat};
@@ -124,6 +124,7 @@ struct Raw {
     github: RawGitHub,
     database: RawDatabase,
     runner: RawRunner,
+    runner_api: RawRunnerApi,
     #[serde(default)]
     agents: BTreeMap<String, RawAgent>,
     limits: RawLimits,
@@ -174,6 +175,12 @@ struct RawDatabase {
 struct RawRunner {
     embedded: bool,
     slots: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct RawRunnerApi {
+    lease: String,
+    tokens: Vec<SecretString>,
 }
 
 #[derive(Default, Deserialize)]
@@ -276,6 +283,11 @@ fn assemble(raw: Raw, entries: &[Entry], slots: u32) -> Result<Config, Vec<Probl
             github,
             database: Database { url: raw.database.url.replace("{data_dir}", &data_dir.to_string_lossy()) },
             runner: Runner { embedded: raw.runner.embedded, slots: raw.runner.slots.unwrap_or(slots).max(1) },
+            runner_api: RunnerApi {
+                // Was checked against its kind; the default is one too.
+                lease: read_duration(&raw.runner_api.lease).unwrap_or(RunnerApi::default().lease),
+                tokens: raw.runner_api.tokens,
+            },
             agents,
             limits: Limits {
                 runs_per_repo: raw.limits.runs_per_repo,

@@ -27,5 +27,5 @@ pub use repository::{RepoFile, RepoFileError};
 pub use runner::{HandoverError, RunnerConfig};
 pub use server::{
     Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Proof, Role,
-    Runner,
+    Runner, RunnerApi,
 };

@@ -72,6 +72,18 @@ pub const SERVER: &[Key] = &[
         "",
         "Agents at the same time; by default what the machine bears.",
     ),
+    key(
+        "runner_api.lease",
+        Kind::Duration(1, 86_400),
+        "\"90s\"",
+        "How long a runner's lease on a task lasts.",
+    ),
+    key(
+        "runner_api.tokens",
+        Kind::RunnerTokens,
+        "[]",
+        "Tokens of runners that `serve` does not start itself.",
+    ),
     key("agents.*.kind", Kind::OneOf(&["claude", "command"]), "", "Adapter; by default the section's name."),
     key("agents.*.command", Kind::Program, "", "Program and first arguments, without a shell."),
     key("agents.*.env", Kind::Variables, "", "Extra environment of the agent."),

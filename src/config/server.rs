@@ -21,6 +21,8 @@ pub struct Config {
     pub database: Database,
     /// The embedded runner.
     pub runner: Runner,
+    /// The counter at which runners fetch their work.
+    pub runner_api: RunnerApi,
     /// The agents that runners of this configuration offer, by name. `claude` is always there.
     pub agents: BTreeMap<String, Agent>,
     /// Upper bounds on work.
@@ -91,6 +93,21 @@ pub struct Runner {
     pub embedded: bool,
     /// How many agents it runs at the same time, at least 1.
     pub slots: u32,
+}
+
+/// The counter at which runners fetch their work.
+#[derive(Clone, Debug)]
+pub struct RunnerApi {
+    /// How long a lease lasts after each heartbeat, at least 1 s.
+    pub lease: Duration,
+    /// Tokens of runners that `serve` does not start itself, each at least 16 characters.
+    pub tokens: Vec<SecretString>,
+}
+
+impl Default for RunnerApi {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(90), tokens: Vec::new() }
+    }
 }
 
 /// What an agent is to Divisi.
@@ -227,9 +244,9 @@ impl Config {
     pub fn secrets(&self) -> Vec<&str> {
         let keys = self.agents.values().filter_map(|a| a.key.as_ref());
         let tokens = self.api.tokens.iter().map(|t| &t.token);
-        let github = &self.github;
+        let (github, runners) = (&self.github, self.runner_api.tokens.iter());
         let own = github.webhook_secrets.iter().chain(&github.marker_secrets).chain([&github.private_key]);
-        own.chain(keys).chain(tokens).map(|s| s.expose_secret()).collect()
+        own.chain(keys).chain(tokens).chain(runners).map(|s| s.expose_secret()).collect()
     }
 
     /// The defaults around a given App, data directory and number of slots, without reading any file or
@@ -241,6 +258,7 @@ impl Config {
             github,
             database: Database { url: format!("sqlite:{}/divisi.db", data_dir.display()) },
             runner: Runner { embedded: true, slots: slots.max(1) },
+            runner_api: RunnerApi::default(),
             agents: BTreeMap::from([("claude".to_owned(), Agent::claude())]),
             limits: Limits::default(),
             api: Api::default(),

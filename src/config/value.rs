@@ -21,6 +21,8 @@ pub enum Kind {
     Secrets(usize),
     /// API tokens, each `read:TOKEN` or `operate:TOKEN`; never shown.
     Tokens,
+    /// Tokens of runners, each of 16 characters or more; never shown.
+    RunnerTokens,
     /// A list of texts, none empty.
     Texts,
     /// A list of at least one text, the first not empty: a program and its arguments.
@@ -54,7 +56,7 @@ pub enum Kind {
 impl Kind {
     /// Whether its values must never be shown.
     pub fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::Secrets(_) | Self::Tokens)
+        matches!(self, Self::Secret | Self::Secrets(_) | Self::Tokens | Self::RunnerTokens)
     }
 
     /// What is expected, to be read after the word "expected".
@@ -70,6 +72,7 @@ impl Kind {
                 "a list of texts `read:TOKEN` or `operate:TOKEN`, each token of 16 characters or more"
                     .to_owned()
             }
+            Self::RunnerTokens => "a list of texts, each of 16 characters or more without spaces".to_owned(),
             Self::Texts => "a list of texts, none empty".to_owned(),
             Self::Program => "a list of texts: the program, then its arguments".to_owned(),
             Self::Patterns => "a list of path patterns, such as [\"docs/**\"]".to_owned(),
@@ -108,6 +111,7 @@ impl Kind {
                     || texts(value)
                         .is_some_and(|l| (1..=most).contains(&l.len()) && l.iter().all(|t| is_filled(t)))
             }
+            Self::RunnerTokens => texts(value).is_some_and(|list| list.iter().all(|t| is_token(t))),
             Self::Tokens => texts(value).is_some_and(|list| list.iter().all(|t| read_token(t).is_some())),
             Self::Texts => {
                 texts(value).is_some_and(|list| list.iter().all(|t| is_filled(t) && !t.contains('\0')))
@@ -155,7 +159,13 @@ impl Kind {
         match self {
             Self::Flag | Self::Whole(..) | Self::Fraction => as_toml().unwrap_or_else(plain),
             Self::Variables => as_toml().unwrap_or_else(plain),
-            Self::Texts | Self::Program | Self::Patterns | Self::Logins | Self::Secrets(_) | Self::Tokens => {
+            Self::Texts
+            | Self::Program
+            | Self::Patterns
+            | Self::Logins
+            | Self::Secrets(_)
+            | Self::Tokens
+            | Self::RunnerTokens => {
                 let bracketed = text.trim_start().starts_with('[');
                 match self {
                     _ if bracketed => as_toml().unwrap_or_else(plain),
@@ -234,7 +244,12 @@ pub(super) fn read_token(text: &str) -> Option<(super::Role, &str)> {
         "operate" => super::Role::Operate,
         _ => return None,
     };
-    (token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic())).then_some((role, token))
+    is_token(token).then_some((role, token))
+}
+
+/// Long enough not to be guessed, and fit for a header.
+fn is_token(text: &str) -> bool {
+    text.len() >= 16 && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// The number in an integer or a float.

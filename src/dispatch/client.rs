@@ -93,14 +93,20 @@ impl Client {
         Ok(claimed.assignment)
     }
 
-    /// Renews leases; one verdict for each beat, in order.
+    /// Renews leases; one verdict for each beat, in order. The answer may be held open for `wait` and is given up `limit` later.
     ///
     /// # Errors
     /// Any [`CallError`] but [`CallError::Lost`].
-    pub async fn heartbeat(&self, attempts: Vec<wire::Beat>) -> Result<Vec<wire::Verdict>, CallError> {
+    pub async fn heartbeat(
+        &self,
+        attempts: Vec<wire::Beat>,
+        wait: Duration,
+        limit: Duration,
+    ) -> Result<Vec<wire::Verdict>, CallError> {
         let sent = attempts.len();
-        let beat = wire::Heartbeat { runner: self.runner.clone(), attempts };
-        let beaten: wire::Beaten = self.ask("heartbeat", &beat, PROMPT).await?;
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let beat = wire::Heartbeat { runner: self.runner.clone(), attempts, wait_ms };
+        let beaten: wire::Beaten = self.ask("heartbeat", &beat, wait + limit).await?;
         if beaten.verdicts.len() != sent {
             return Err(CallError::NoAnswer(format!(
                 "{} verdicts for {sent} attempts",

@@ -7,6 +7,7 @@ use crate::domain::{
     AttemptId, CommandRun, Failure, Progress, Repo, RunPolicy, RunnerId, Sha, Spent, TaskNumber,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Version of these types; a runner that speaks another one is refused with a clear text.
 pub const VERSION: u32 = 1;
@@ -33,8 +34,18 @@ pub struct Register {
 pub struct Registered {
     /// A lease lasts so long after each accepted heartbeat.
     pub lease_ms: u64,
-    /// Time between heartbeats.
+    /// The answer to a heartbeat may be held open so long: far less than a lease, and time enough for several tries before the fence.
     pub heartbeat_ms: u64,
+    /// How long a runner that gets no answer keeps its agents frozen behind the fence before it ends them.
+    pub silence_ms: u64,
+}
+
+/// [`Registered::silence_ms`] as it is shipped.
+pub const SILENCE: Duration = Duration::from_secs(15 * 60);
+
+/// [`Registered::heartbeat_ms`] for a lease: 10 s for one of 90 s.
+pub fn heartbeat(lease: Duration) -> Duration {
+    (lease / 9).min(Duration::from_secs(10))
 }
 
 /// `POST /runner/v1/claim`: held open until there is work or `wait_ms` is over. Safe to repeat: while an
@@ -123,13 +134,16 @@ pub struct Sibling {
     pub paths: Vec<String>,
 }
 
-/// `POST /runner/v1/heartbeat`: renews the leases of everything that the runner holds. Answered within 10 s.
+/// `POST /runner/v1/heartbeat`: renews the leases of everything that the runner holds, when it arrives; the runner counts from when it sent
+/// it. The answer is held open up to `wait_ms` and comes at once when a lease is lost or there is a command.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// Who.
     pub runner: RunnerId,
     /// What it holds.
     pub attempts: Vec<Beat>,
+    /// How long the answer may be held open; 0 for one that tells news beside the one that is held.
+    pub wait_ms: u64,
 }
 
 /// One held attempt.

@@ -239,6 +239,8 @@ pub enum TaskEvent {
     Claimed { runner: RunnerId, until: Timestamp },
     /// The runner still works.
     Renewed { epoch: u64, until: Timestamp, progress: Progress },
+    /// The wall clock was set back: by the clock of now no lease can end later than this.
+    LeaseCut { epoch: u64, until: Timestamp },
     /// The runner pushed a verified branch.
     Pushed { epoch: u64, published: Published, spent: Spent },
     /// The attempt ended without a result. `again` says whether an automatic retry makes sense.
@@ -371,8 +373,13 @@ impl Task {
             }
             (S::Running, E::Renewed { epoch, until, progress }) => {
                 self.fence(*epoch)?;
-                next.lease_until = Some(*until);
+                // Of two messages that overtook each other the later one counts.
+                next.lease_until = self.lease_until.max(Some(*until));
                 next.progress = progress.clone();
+            }
+            (S::Running, E::LeaseCut { epoch, until }) => {
+                self.fence(*epoch)?;
+                next.lease_until = self.lease_until.map(|old| old.min(*until));
             }
             (S::Running, E::Pushed { epoch, published, spent }) => {
                 self.fence(*epoch)?;
@@ -455,6 +462,7 @@ impl Task {
             (
                 _,
                 E::Renewed { epoch, .. }
+                | E::LeaseCut { epoch, .. }
                 | E::Pushed { epoch, .. }
                 | E::AttemptFailed { epoch, .. }
                 | E::LeaseLost { epoch },
@@ -539,6 +547,7 @@ impl TaskEvent {
             Self::SubIssueRefused(_) => "sub-issue refused",
             Self::Claimed { .. } => "claimed",
             Self::Renewed { .. } => "renewed",
+            Self::LeaseCut { .. } => "lease cut",
             Self::Pushed { .. } => "pushed",
             Self::AttemptFailed { .. } => "attempt failed",
             Self::LeaseLost { .. } => "lease lost",

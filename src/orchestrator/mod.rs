@@ -7,6 +7,7 @@ mod answer;
 mod boundary;
 mod by_hand;
 mod catch_up;
+mod continuity;
 mod credentials;
 mod effects;
 mod explain;
@@ -92,6 +93,8 @@ struct Shared {
     answers: Notify,
     /// Rung when a task may have become ready.
     work: Notify,
+    /// Rung when a run may have changed.
+    changed: Notify,
     /// Runs that are being reconciled, and whether they were woken meanwhile.
     reconciling: Mutex<HashMap<RunId, bool>>,
     /// Runs for which a later wake-up is set, with the earliest.
@@ -115,6 +118,7 @@ impl Orchestrator {
             inbox: Notify::new(),
             answers: Notify::new(),
             work: Notify::new(),
+            changed: Notify::new(),
             reconciling: Mutex::default(),
             timers: Mutex::default(),
             credentials: credentials::Credentials::default(),
@@ -151,6 +155,7 @@ impl Orchestrator {
         self.shared.stop.cancel();
         self.shared.inbox.notify_waiters();
         self.shared.work.notify_waiters();
+        self.shared.changed.notify_waiters();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
         self.save_levels().await;
@@ -170,6 +175,11 @@ impl Orchestrator {
     /// Returns when a task may have become ready.
     pub async fn work(&self) {
         self.shared.work.notified().await;
+    }
+
+    /// Returns when a run may have changed.
+    pub async fn changed(&self) {
+        self.shared.changed.notified().await;
     }
 
     /// Lines of a runner for the run's session log, each with its task.

@@ -21,6 +21,7 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 impl Orchestrator {
     /// Reconciles the run soon, on its own task; a run that is being reconciled is looked at once more.
     pub(super) fn wake(&self, run: &RunId) {
+        self.shared.changed.notify_waiters();
         if self.shared.stop.is_cancelled() {
             return;
         }

@@ -88,7 +88,8 @@ impl Attempt {
         let limits = SpecLimits { deadline: spec.deadline, stall: spec.stall, limits: spec.limits };
         self.held.stage("agent");
         self.log.event(&format!("starts {} ({}), session {}", config.name, config.kind, job.session));
-        let launched = self.shared.options.launcher.start(spec).await;
+        self.held.unless_stopped(std::future::ready(())).await?;
+        let launched = self.launcher().start(spec).await;
         let process = launched.map_err(|e| Halt::retry(FailureKind::AgentError, sentence(&e)))?;
         let watch = self.shared.memory.watch(&self.held.attempt.run, process.handle());
         let mut reader = Reader::new(self, config.kind);

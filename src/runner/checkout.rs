@@ -72,7 +72,9 @@ impl Attempt {
         let fetching = self.shared.fetching.of(repo);
         let mut fetched = self.held.unless_stopped(fetching.lock()).await?;
         let data_dir = &self.shared.options.data_dir;
-        let opened = Mirror::open_or_create(self.shared.git.clone(), data_dir, repo);
+        // Under the attempt's fence: what is pushed from here stands still behind it. What only fetches and looks does not.
+        let git = self.shared.git.under(&self.held.fence);
+        let opened = Mirror::open_or_create(git, data_dir, repo);
         let mirror = self.held.unless_stopped(opened).await?.map_err(git_failed)?;
         let base = (self.task.base.clone(), self.task.base_sha.clone());
         // Somebody may have removed the mirror meanwhile.

@@ -5,7 +5,7 @@ use super::halt::{Halt, Staged, sentence};
 use super::lease::Held;
 use crate::agents::Stop;
 use crate::domain::{CommandRun, Failure, FailureKind};
-use crate::sandbox::{Ended, Output, Process, Spec, Status, StopReason, Tail};
+use crate::sandbox::{Ended, Launcher, Output, Process, Spec, Status, StopReason, Tail};
 use crate::workspace::Workspace;
 use std::collections::BTreeMap;
 
@@ -86,7 +86,8 @@ impl Attempt {
             mounts: workspace.mounts(),
             ..Spec::new("/bin/sh", &paths.worktree, &paths.home, &paths.tmp, self.policy.agent_timeout)
         };
-        let launched = self.shared.options.launcher.start(spec).await;
+        self.held.unless_stopped(std::future::ready(())).await?;
+        let launched = self.launcher().start(spec).await;
         let process = launched.map_err(|e| Halt::retry(phase.failed(), sentence(&e)))?;
         let mut tail = Tail::new(Failure::TAIL_LINES);
         let each = |output: Output| {
@@ -95,6 +96,11 @@ impl Attempt {
         };
         let ended = supervise(process, &self.held, each, std::future::pending()).await;
         Ok((ended, tail.into_lines()))
+    }
+
+    /// Starts what belongs to the attempt: it stands still behind the attempt's fence.
+    pub(super) fn launcher(&self) -> Launcher {
+        self.shared.options.launcher.under(&self.held.fence)
     }
 
     /// Whether somebody stopped the attempt.
@@ -127,11 +133,16 @@ pub(super) async fn supervise(
         }
         process.wait().await
     };
-    tokio::select! {
+    let ended = tokio::select! {
         ended = read => ended,
         never = stop => match never {},
         never = beside => match never {},
+    };
+    // A shim whose patience is over has killed by itself, while this process was stopped: the attempt has not failed, it was left alone too long.
+    if ended.reason == Some(StopReason::Stopped) {
+        held.stop(Stop::LostLease);
     }
+    ended
 }
 
 /// What a command's end means; `None` when it passed, or when the attempt was stopped anyway.
@@ -176,10 +187,12 @@ mod tests {
     use super::*;
     use crate::clock;
     use crate::domain::{AttemptId, RunId};
+    use crate::sandbox::Fence;
     use std::time::Duration;
 
     fn held() -> Held {
-        Held::new(AttemptId { run: RunId::new("r"), task: 1, attempt: 1 }, 1, clock::instant())
+        let fence = Fence::new(clock::machine() + Duration::from_secs(60), Duration::ZERO);
+        Held::new(AttemptId { run: RunId::new("r"), task: 1, attempt: 1 }, 1, fence)
     }
 
     #[track_caller]

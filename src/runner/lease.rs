@@ -1,34 +1,86 @@
 //! What this process holds: each attempt with its lease, and the keeper that renews them all.
 //!
-//! The fence: an attempt whose lease cannot be renewed is stopped so long before the lease ends that its agent is surely
-//! gone when the control plane may give the task away.
+//! The fence: an attempt whose lease cannot be renewed stands still (its processes are frozen, its next stage waits) so long before the lease ends that
+//! nothing of it runs when the control plane may give the task away. An accepted heartbeat lets it go on; the answer "lost" ends it, and so does
+//! [`wire::SILENCE`] behind the fence. No answer is not "lost": an outage costs no work.
 
 use super::halt::{Halt, Staged};
 use crate::agents::Stop;
 use crate::clock;
 use crate::dispatch::{CallError, Client, wire};
 use crate::domain::{AttemptId, Progress};
+use crate::sandbox::Fence;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// The longest time between the fence and the lease's end. An agent is killed without grace then, which takes at most 2 s
-/// even when the machine is busy.
+/// The longest time between the fence and the lease's end: freezing takes milliseconds, on a machine that is out of breath a few seconds.
 const MARGIN: Duration = Duration::from_secs(15);
 /// How soon a heartbeat that got no answer is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How often leases are compared with the clock.
+/// The shortest time between two heartbeats that tell news.
+const NEWS: Duration = Duration::from_millis(100);
+/// How often the fences are looked at, to say so and to end what stood behind one for too long.
 const LOOK: Duration = Duration::from_millis(200);
+/// The longest time for an answer beyond the time for which it may be held open.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// What the control plane grants.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// A lease lasts so long after each accepted heartbeat.
+    pub(super) lease: Duration,
+    /// The answer to a heartbeat may be held open so long.
+    hold: Duration,
+    /// An attempt may stand behind its fence so long.
+    silence: Duration,
+}
+
+impl Terms {
+    /// As the answer to registering says.
+    pub(super) fn of(answer: &wire::Registered) -> Self {
+        Self {
+            lease: Duration::from_millis(answer.lease_ms),
+            hold: Duration::from_millis(answer.heartbeat_ms).max(Duration::from_millis(50)),
+            silence: Duration::from_millis(answer.silence_ms),
+        }
+    }
+
+    /// The time between the fence and the lease's end.
+    fn margin(&self) -> Duration {
+        MARGIN.min(self.lease / 3)
+    }
+
+    /// Where the fence stands for a lease that was asked for (or asked to be renewed) at `sent`, on the machine's clock. The control plane counts from
+    /// when it heard that, which was later.
+    fn fence_at(&self, sent: Duration) -> Duration {
+        sent + self.lease - self.margin()
+    }
+
+    /// The fence of an attempt that was asked for at `sent`.
+    pub(super) fn fence(&self, sent: Duration) -> Fence {
+        Fence::new(self.fence_at(sent), self.silence)
+    }
+
+    /// How long an answer may take beyond the time for which it is held: so that there are several tries before the fence.
+    fn answer(&self) -> Duration {
+        (self.lease / 6).clamp(Duration::from_millis(500), ANSWER)
+    }
+}
 
 /// An attempt that is carried out here.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) attempt: AttemptId,
     pub(super) epoch: u64,
+    /// Until when it may go on.
+    pub(super) fence: Fence,
+    /// That it stands behind the fence was said.
+    frozen: AtomicBool,
     progress: Mutex<Progress>,
-    lease_until: Mutex<Instant>,
     stopped: CancellationToken,
     why: OnceLock<Stop>,
     /// Tells the keeper that people should see something now.
@@ -36,13 +88,14 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// An attempt under a lease that lasts at least until `lease_until`.
-    pub(super) fn new(attempt: AttemptId, epoch: u64, lease_until: Instant) -> Self {
+    /// An attempt that may go on up to its fence.
+    pub(super) fn new(attempt: AttemptId, epoch: u64, fence: Fence) -> Self {
         Self {
             attempt,
             epoch,
+            fence,
+            frozen: AtomicBool::new(false),
             progress: Mutex::default(),
-            lease_until: Mutex::new(lease_until),
             stopped: CancellationToken::new(),
             why: OnceLock::new(),
             news: OnceLock::new(),
@@ -66,12 +119,16 @@ impl Held {
         self.why.get().copied()
     }
 
-    /// Does a piece of work unless the attempt is stopped meanwhile; then the work is dropped.
+    /// Does a piece of work unless the attempt is stopped meanwhile; then the work is dropped. Behind the fence it is not begun.
     pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Staged<T> {
+        let gated = async {
+            self.fence.open().await;
+            work.await
+        };
         tokio::select! {
             biased;
             why = self.stopped() => Err(Halt::Stopped(why)),
-            done = work => Ok(done),
+            done = gated => Ok(done),
         }
     }
 
@@ -129,29 +186,39 @@ impl Holds {
     }
 }
 
-/// Renews leases until it is dropped.
-pub(super) async fn keep(client: &Client, holds: &Holds, terms: &wire::Registered) {
-    let lease = Duration::from_millis(terms.lease_ms);
-    let every = Duration::from_millis(terms.heartbeat_ms).max(Duration::from_millis(50));
-    let beat = async {
+/// Renews leases and watches over the fences until it is dropped.
+pub(super) async fn keep(client: &Client, holds: &Holds, terms: &Terms) {
+    // One heartbeat is always under way, and its answer may be held open until there is a command.
+    let held = async {
         loop {
-            let pause = if renew(client, holds, lease).await { every } else { AGAIN.min(every) };
-            let _ = clock::within(pause, holds.more.notified()).await;
+            let sent = clock::instant();
+            let answered = renew(client, holds, terms, terms.hold).await;
+            let shortest = if answered { terms.hold / 4 } else { AGAIN.min(terms.hold) };
+            clock::sleep(shortest.saturating_sub(clock::since(sent))).await;
         }
     };
-    let fence = async {
+    // News go beside it: a new attempt, another stage.
+    let news = async {
         loop {
-            clock::sleep(LOOK.min(every)).await;
-            stop_overdue(holds, margin(lease));
+            holds.more.notified().await;
+            renew(client, holds, terms, Duration::ZERO).await;
+            clock::sleep(NEWS).await;
         }
     };
-    tokio::join!(beat, fence);
+    let fences = async {
+        loop {
+            clock::sleep(LOOK.min(terms.hold)).await;
+            holds.list().iter().for_each(|held| look(held, terms.silence));
+        }
+    };
+    tokio::join!(held, news, fences);
 }
 
 /// One heartbeat for everything; false when it got no answer.
-async fn renew(client: &Client, holds: &Holds, lease: Duration) -> bool {
+async fn renew(client: &Client, holds: &Holds, terms: &Terms, hold: Duration) -> bool {
     let all = holds.list();
     if all.is_empty() {
+        clock::sleep(hold).await;
         return true;
     }
     let beats = all
@@ -162,16 +229,15 @@ async fn renew(client: &Client, holds: &Holds, lease: Duration) -> bool {
             progress: held.progress(),
         })
         .collect();
-    // The lease runs from when the control plane hears it, which is after this moment.
-    let sent = clock::instant();
-    match client.heartbeat(beats).await {
+    let sent = clock::machine();
+    match client.heartbeat(beats, hold, terms.answer()).await {
         Ok(verdicts) => {
             for (held, verdict) in all.iter().zip(verdicts) {
                 match verdict {
-                    wire::Verdict::Renewed => *lock(&held.lease_until) = sent + lease,
+                    wire::Verdict::Renewed => held.fence.move_on(terms.fence_at(sent)),
                     wire::Verdict::Lost => held.stop(Stop::LostLease),
                     wire::Verdict::Cancel => {
-                        *lock(&held.lease_until) = sent + lease;
+                        held.fence.move_on(terms.fence_at(sent));
                         held.stop(Stop::Cancelled);
                     }
                 }
@@ -185,18 +251,19 @@ async fn renew(client: &Client, holds: &Holds, lease: Duration) -> bool {
     }
 }
 
-fn margin(lease: Duration) -> Duration {
-    MARGIN.min(lease / 3)
-}
-
-/// Stops every attempt whose lease ends within `margin`.
-fn stop_overdue(holds: &Holds, margin: Duration) {
-    let now = clock::instant();
-    for held in holds.list() {
-        if *lock(&held.lease_until) < now + margin && held.stop_reason().is_none() {
-            tracing::warn!(attempt = %held.attempt, "The lease could not be renewed in time: stopping the attempt.");
-            held.stop(Stop::LostLease);
+/// Says when an attempt comes to stand behind its fence and when it goes on, and ends it when nobody has moved the fence for `silence`.
+fn look(held: &Held, silence: Duration) {
+    let passed = held.fence.has_passed();
+    if passed != held.frozen.swap(passed, Ordering::Relaxed) && held.stop_reason().is_none() {
+        if passed {
+            tracing::warn!(attempt = %held.attempt, "The lease could not be renewed in time: the attempt stands still.");
+        } else {
+            tracing::info!(attempt = %held.attempt, "The lease is renewed: the attempt goes on.");
         }
+    }
+    if held.fence.passed_for() >= silence && held.stop_reason().is_none() {
+        tracing::warn!(attempt = %held.attempt, "The control plane was silent for too long: the attempt ends.");
+        held.stop(Stop::LostLease);
     }
 }
 
@@ -210,24 +277,36 @@ mod tests {
     use super::*;
     use crate::domain::RunId;
 
+    const TERMS: Terms = Terms {
+        lease: Duration::from_secs(90),
+        hold: Duration::from_secs(10),
+        silence: Duration::from_secs(900),
+    };
+
     fn held(task: u32, lease: Duration) -> Held {
         let attempt = AttemptId { run: RunId::new("r"), task, attempt: 1 };
-        Held::new(attempt, 1, clock::instant() + lease)
+        Held::new(attempt, 1, Fence::new(clock::machine() + lease, TERMS.silence))
     }
 
     #[tokio::test]
-    async fn the_fence_stops_what_cannot_be_renewed_and_nothing_else() {
-        let holds = Holds::default();
-        let late = holds.add(held(1, Duration::from_secs(9))).unwrap();
-        let fine = holds.add(held(2, Duration::from_secs(60))).unwrap();
-        stop_overdue(&holds, margin(Duration::from_secs(30)));
-        assert_eq!(late.stop_reason(), Some(Stop::LostLease));
-        assert_eq!(fine.stop_reason(), None);
-        assert!(matches!(
-            late.unless_stopped(std::future::pending::<()>()).await,
-            Err(Halt::Stopped(Stop::LostLease))
-        ));
-        assert!(fine.unless_stopped(async { 1 }).await.is_ok());
+    async fn behind_the_fence_no_work_is_begun_and_nothing_is_lost() {
+        let late = Arc::new(held(1, Duration::ZERO));
+        look(&late, TERMS.silence);
+        assert_eq!(late.stop_reason(), None, "no answer is not lost");
+        let work = tokio::spawn({
+            let late = late.clone();
+            async move { late.unless_stopped(async { 1 }).await.is_ok() }
+        });
+        clock::sleep(Duration::from_millis(50)).await;
+        assert!(!work.is_finished(), "a stage began behind the fence");
+        late.fence.move_on(clock::machine() + TERMS.lease);
+        assert!(work.await.unwrap());
+
+        let given_up = held(2, Duration::ZERO);
+        look(&given_up, Duration::ZERO);
+        assert_eq!(given_up.stop_reason(), Some(Stop::LostLease));
+        let begun = given_up.unless_stopped(std::future::pending::<()>()).await;
+        assert!(matches!(begun, Err(Halt::Stopped(Stop::LostLease))));
     }
 
     #[test]
@@ -249,7 +328,21 @@ mod tests {
 
     #[test]
     fn a_short_lease_keeps_most_of_its_time() {
-        assert_eq!(margin(Duration::from_secs(90)), Duration::from_secs(15));
-        assert_eq!(margin(Duration::from_secs(3)), Duration::from_secs(1));
+        let sent = Duration::from_secs(1_000);
+        assert_eq!(TERMS.fence_at(sent), sent + Duration::from_secs(75));
+        let short = Terms { lease: Duration::from_secs(3), ..TERMS };
+        assert_eq!(short.fence_at(sent), sent + Duration::from_secs(2));
+        assert_eq!((TERMS.answer(), short.answer()), (ANSWER, Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn there_is_time_for_two_heartbeats_before_any_fence() {
+        for seconds in [1, 2, 5, 30, 90, 600] {
+            let lease = Duration::from_secs(seconds);
+            let terms = Terms { lease, hold: wire::heartbeat(lease), ..TERMS };
+            let two = (terms.hold + terms.answer()) * 2;
+            assert!(seconds < 5 || two <= lease - terms.margin(), "{lease:?}: {two:?}");
+            assert!(terms.hold * 4 < lease - terms.margin(), "{lease:?}");
+        }
     }
 }

@@ -30,7 +30,8 @@ impl Attempt {
         self.held.stage("gather");
         let options = &self.shared.options;
         let text = self.commit_text();
-        let gathered = workspace::gather(&options.launcher, &options.git, workspace, &text);
+        let launcher = self.launcher();
+        let gathered = workspace::gather(&launcher, &options.git, workspace, &text);
         let gathered = self.held.unless_stopped(gathered).await?.map_err(gather_failed)?;
         if gathered.committed_leftovers {
             self.log.event("committed what the agent had left uncommitted");
@@ -67,7 +68,8 @@ impl Attempt {
     ) -> Staged<wire::Pushed> {
         if !self.policy.verify.is_empty() {
             let options = &self.shared.options;
-            let restored = workspace::restore(&options.launcher, &options.git, workspace, &imported.head);
+            let launcher = self.launcher();
+            let restored = workspace::restore(&launcher, &options.git, workspace, &imported.head);
             self.held.unless_stopped(restored).await?.map_err(gather_failed)?;
         }
         let verify = self.run_commands(Phase::Verify, &self.policy.verify, workspace, env).await?;

@@ -4,7 +4,7 @@ use super::attempt::{TIER, carry_out};
 use super::checkout::Fetching;
 use super::disk;
 use super::home::Home;
-use super::lease::{Held, Holds, keep};
+use super::lease::{Held, Holds, Terms, keep};
 use super::memory::Memory;
 use super::options::{AgentConfig, RunnerError, RunnerOptions};
 use crate::agents::Stop;
@@ -70,6 +70,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
         () = shutdown.cancelled() => return Ok(()),
     };
     let terms = registered.map_err(|error| RunnerError::Refused(error.to_string()))?;
+    let terms = Terms::of(&terms);
     tracing::info!(
         runner = %register.runner, host = register.host_id, slots = register.slots,
         confinement = ?options.launcher.confinement(), "The runner is registered."
@@ -86,7 +87,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
     });
     let mut attempts = JoinSet::new();
     tokio::select! {
-        () = claim_on(&shared, &mut attempts, Duration::from_millis(terms.lease_ms)) => {}
+        () = claim_on(&shared, &mut attempts, &terms) => {}
         () = keep(&shared.client, &shared.holds, &terms) => {}
         () = shared.memory.sample() => {}
         () = shutdown.cancelled() => {}
@@ -101,15 +102,17 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
 
 /// Claims whenever a slot is free. Dropping this loses nothing: an attempt that was handed out and not heard of is handed
 /// out again.
-async fn claim_on(shared: &Arc<Shared>, attempts: &mut JoinSet<()>, lease: Duration) {
+async fn claim_on(shared: &Arc<Shared>, attempts: &mut JoinSet<()>, terms: &Terms) {
     let slots = Arc::new(Semaphore::new(shared.options.slots.max(1) as usize));
     loop {
         // The semaphore is never closed.
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         while attempts.try_join_next().is_some() {}
         wait_for_room(&shared.options.data_dir).await;
-        let asked = clock::instant();
-        let claimed = shared.client.claim(shared.holds.ids(), CLAIM_WAIT).await;
+        let asked = clock::machine();
+        // The fence counts from the question: an answer that is held open for long leaves little of a short lease.
+        let wait = CLAIM_WAIT.min(terms.lease / 4);
+        let claimed = shared.client.claim(shared.holds.ids(), wait).await;
         let assignment = match claimed {
             Ok(Some(assignment)) => assignment,
             Ok(None) => continue,
@@ -120,7 +123,7 @@ async fn claim_on(shared: &Arc<Shared>, attempts: &mut JoinSet<()>, lease: Durat
             }
         };
         // The lease began after the question was asked.
-        let held = Held::new(assignment.attempt.clone(), assignment.epoch, asked + lease);
+        let held = Held::new(assignment.attempt.clone(), assignment.epoch, terms.fence(asked));
         let Some(held) = shared.holds.add(held) else { continue };
         let shared = shared.clone();
         attempts.spawn(async move {

@@ -36,6 +36,9 @@ pub struct HostSpec {
     pub deadline: Duration,
     /// The most bytes kept of each output stream; more ends the command.
     pub max_output: usize,
+    /// Whether it changes something that others see, such as a branch on GitHub. Under a launcher with a [`Fence`](super::Fence) such a command stands
+    /// still behind it like an agent; all others go on, since nobody but this host sees what they do.
+    pub outward: bool,
 }
 
 /// What a host command gave.
@@ -93,6 +96,9 @@ impl Launcher {
     /// # Errors
     /// See [`HostError`]; a non-zero exit code is no error.
     pub async fn run_host(&self, spec: HostSpec) -> Result<HostOutput, HostError> {
+        if spec.outward && self.is_fenced() {
+            return self.run_fenced(spec).await;
+        }
         let program = spec.program.clone();
         let mut command = Command::new(self.exe());
         command
@@ -138,7 +144,7 @@ impl Launcher {
 }
 
 /// Everything up to the end; an error of kind `FileTooLarge` when there is more than `limit`.
-async fn read_all(from: Receiver, limit: usize) -> io::Result<Vec<u8>> {
+pub(super) async fn read_all(from: Receiver, limit: usize) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     from.take(limit as u64 + 1).read_to_end(&mut all).await?;
     if all.len() > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(all) }

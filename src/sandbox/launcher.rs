@@ -2,13 +2,14 @@
 
 use super::exec;
 use super::exit::Exit;
+use super::fence::Fence;
 use super::keeper;
 use super::lines::Lines;
 use super::namespace::Confinement;
 use super::process::{Handle, Process, Shared};
 use super::sampler;
-use super::spec::{LaunchError, Mount, Spec, Stream};
-use super::supervisor::Supervisor;
+use super::spec::{Ended, LaunchError, Limits, Mount, Spec, Stream};
+use super::supervisor::{SHIM_SLACK, Supervisor};
 use super::wire;
 use crate::clock;
 use rustix::process::Pid;
@@ -47,6 +48,15 @@ pub enum LauncherError {
 pub struct Launcher {
     exe: Arc<Path>,
     confinement: Confinement,
+    fence: Option<Fence>,
+}
+
+/// A program under a shim.
+pub(super) struct Begun {
+    pub(super) stdout: Receiver,
+    pub(super) stderr: Receiver,
+    pub(super) ended: watch::Receiver<Option<Ended>>,
+    pub(super) handle: Handle,
 }
 
 impl Launcher {
@@ -60,7 +70,7 @@ impl Launcher {
         let mut reason = String::new();
         for confinement in Confinement::ALL {
             match probe(&exe, confinement).await {
-                Ok(true) => return Ok(Self { exe: exe.into(), confinement }),
+                Ok(true) => return Ok(Self { exe: exe.into(), confinement, fence: None }),
                 Ok(false) => {}
                 Err(error) => reason = error.to_string(),
             }
@@ -73,12 +83,16 @@ impl Launcher {
 
     /// A launcher with a confinement that is known, such as the lesser one of a machine that allows more.
     pub fn with_confinement(exe: impl Into<PathBuf>, confinement: Confinement) -> Self {
-        Self { exe: exe.into().into(), confinement }
+        Self { exe: exe.into().into(), confinement, fence: None }
     }
 
     /// What holds the programs' processes together on this machine.
     pub fn confinement(&self) -> Confinement {
         self.confinement
+    }
+
+    pub(super) fn is_fenced(&self) -> bool {
+        self.fence.is_some()
     }
 
     pub(super) fn exe(&self) -> &Path {
@@ -98,16 +112,47 @@ impl Launcher {
             args: spec.args,
             env,
             cwd: spec.cwd,
-            deadline_ms: u64::try_from(spec.deadline.as_millis()).unwrap_or(u64::MAX),
-            grace_ms: u64::try_from(spec.grace.as_millis()).unwrap_or(u64::MAX),
+            deadline_ms: wire::millis(spec.deadline),
+            grace_ms: wire::millis(spec.grace),
             max_open_files: spec.limits.max_open_files,
+            fence: None,
         };
-        let frame = wire::frame(&order, spec.stdin.len()).map_err(LaunchError::Spec)?;
+        let begun = self.begin(self.confinement, order, &spec.stdin, spec.limits, spec.stall).await?;
+        Ok(Process {
+            stdout: Lines::new(begun.stdout, Stream::Stdout, spec.limits.max_line),
+            stderr: Lines::new(begun.stderr, Stream::Stderr, spec.limits.max_line),
+            max_output: spec.limits.max_output,
+            discard: false,
+            ended: begun.ended,
+            read_until: None,
+            handle: begun.handle,
+        })
+    }
+
+    /// The same launcher for work under a lease: what it starts stands still behind the fence.
+    pub fn under(&self, fence: &Fence) -> Self {
+        Self { fence: Some(fence.clone()), ..self.clone() }
+    }
+
+    /// Starts a shim with an order, under this launcher's fence, and a supervisor for it.
+    pub(super) async fn begin(
+        &self,
+        confinement: Confinement,
+        mut order: wire::Order,
+        stdin: &[u8],
+        limits: Limits,
+        stall: Option<Duration>,
+    ) -> Result<Begun, LaunchError> {
+        order.fence = self.fence.as_ref().map(|fence| wire::Fenced {
+            at_ms: wire::millis(fence.at()),
+            patience_ms: wire::millis(fence.patience()),
+        });
+        let frame = wire::frame(&order, stdin.len()).map_err(LaunchError::Spec)?;
         let started = clock::instant();
-        let (mut shim, mut control) = self.shim().await.map_err(LaunchError::Shim)?;
+        let (mut shim, mut control) = self.shim(confinement).await.map_err(LaunchError::Shim)?;
         let sent = async {
             control.write_all(&frame).await?;
-            control.write_all(&spec.stdin).await
+            control.write_all(stdin).await
         };
         // A shim that fails at once says why on standard error, and its end is told like any other.
         match clock::within(SHIM_LIMIT, sent).await {
@@ -117,16 +162,15 @@ impl Launcher {
             None => return Err(abandon(shim, io::Error::other("it did not take its order"))),
             Some(_) => {}
         }
-        let ends = Ends::of(&mut shim).map_err(LaunchError::Shim);
-        let ends = match ends {
+        let ends = match Ends::of(&mut shim) {
             Ok(ends) => ends,
-            Err(LaunchError::Shim(error)) => return Err(abandon(shim, error)),
-            Err(other) => return Err(other),
+            Err(error) => return Err(abandon(shim, error)),
         };
         let (orders, inbox) = mpsc::unbounded_channel();
-        let usage = sampler::watch(ends.pid, spec.limits, orders.clone());
-        let shared = Arc::new(Shared::new(started, orders, spec.stall, usage));
+        let usage = sampler::watch(ends.pid, limits, orders.clone());
+        let shared = Arc::new(Shared::new(started, orders, stall, usage));
         let (tell, ended) = watch::channel(None);
+        let grace = Duration::from_millis(order.grace_ms);
         let supervisor = Supervisor {
             child: shim,
             exit: ends.exit,
@@ -134,29 +178,25 @@ impl Launcher {
             orders: inbox,
             shared: Arc::clone(&shared),
             started,
-            deadline: spec.deadline,
-            grace: spec.grace,
-            confinement: self.confinement,
+            kill_at: started + Duration::from_millis(order.deadline_ms) + grace + SHIM_SLACK,
+            grace,
+            confinement,
+            fence: self.fence.clone(),
+            held: false,
+            still: false,
+            frozen: None,
             ended: tell,
         };
         tokio::spawn(supervisor.run());
-        Ok(Process {
-            stdout: Lines::new(ends.stdout, Stream::Stdout, spec.limits.max_line),
-            stderr: Lines::new(ends.stderr, Stream::Stderr, spec.limits.max_line),
-            max_output: spec.limits.max_output,
-            discard: false,
-            ended,
-            read_until: None,
-            handle: Handle(shared),
-        })
+        Ok(Begun { stdout: ends.stdout, stderr: ends.stderr, ended, handle: Handle(shared) })
     }
 
     /// The shim, and our end of the socket to it.
-    async fn shim(&self) -> io::Result<(Child, UnixStream)> {
+    async fn shim(&self, confinement: Confinement) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut command = Command::new(self.exe());
-        command.arg0("divisi-agent-shim").args(["agent-shim", "run", self.confinement.as_str()]);
+        command.arg0("divisi-agent-shim").args(["agent-shim", "run", confinement.as_str()]);
         command.arg(std::process::id().to_string()).env_clear().current_dir("/");
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok((keeper::spawn(command).await?, UnixStream::from_std(ours)?))

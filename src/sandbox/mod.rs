@@ -6,6 +6,8 @@
 
 mod exec;
 mod exit;
+mod fence;
+mod fenced;
 mod host;
 mod keeper;
 mod launcher;
@@ -20,9 +22,11 @@ mod spec;
 mod supervisor;
 mod tail;
 mod tree;
+mod watch;
 mod wire;
 
 pub use exec::exec_main;
+pub use fence::Fence;
 pub use host::{HostError, HostOutput, HostSpec};
 pub use keeper::{spawn, spawn_blocking};
 pub use launcher::{Launcher, LauncherError};

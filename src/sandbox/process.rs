@@ -24,6 +24,10 @@ pub(super) enum Order {
     Kill,
     /// The stall limit has changed.
     Recheck,
+    /// SIGSTOP for the whole tree.
+    Freeze,
+    /// The opposite.
+    Thaw,
 }
 
 /// A program under the launcher. Dropping it stops the program (SIGKILL for its whole tree).
@@ -75,6 +79,11 @@ impl Shared {
 
     fn heard(&self) {
         self.last_output_ms.store(millis(clock::since(self.started)), Ordering::Relaxed);
+    }
+
+    /// A time in which it stood still counts as no silence.
+    pub(super) fn stood_still(&self, for_time: Duration) {
+        self.last_output_ms.fetch_add(millis(for_time), Ordering::Relaxed);
     }
 
     /// How much longer it may be silent; `None` without a limit.
@@ -146,6 +155,16 @@ impl Process {
         self.handle.stop(reason);
     }
 
+    /// As [`Handle::freeze`].
+    pub fn freeze(&self) {
+        self.handle.freeze();
+    }
+
+    /// As [`Handle::thaw`].
+    pub fn thaw(&self) {
+        self.handle.thaw();
+    }
+
     /// Waits for the end, dropping output that was not read. Afterwards no process of the tree is left.
     pub async fn wait(&mut self) -> Ended {
         while self.next_output().await.is_some() {}
@@ -187,6 +206,16 @@ impl Handle {
     /// SIGKILL for its whole tree at once, for a program that must not see another moment. Reported as [`StopReason::Stopped`].
     pub fn kill(&self) {
         self.0.ask(Order::Kill);
+    }
+
+    /// Makes its whole tree stand still (SIGSTOP). Its deadline and its stall clock stand still with it; a stop or a kill ends it all the same.
+    pub fn freeze(&self) {
+        self.0.ask(Order::Freeze);
+    }
+
+    /// Lets it go on, if it is not behind its [`Fence`](super::Fence).
+    pub fn thaw(&self) {
+        self.0.ask(Order::Thaw);
     }
 
     /// Sets another limit on silence, for phases in which silence is normal; `None` for no limit. Silence counts from the last output.

@@ -7,22 +7,24 @@
 use super::namespace::{self, Confinement};
 use super::raw::keep_descriptors_from_children;
 use super::tree;
+use super::watch::{Hold, Watch};
 use super::wire::{self, Order, Report};
 use crate::clock;
 use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getppid, getrlimit,
-    kill_process_group, pidfd_open, pidfd_send_signal, set_child_subreaper, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, setsid, wait,
+    pidfd_open, set_child_subreaper, set_dumpable_behavior, set_parent_process_death_signal, setrlimit,
+    setsid, wait,
 };
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Seek, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The words of this program that start itself again.
 const OWN_BINARY: &str = "/proc/self/exe";
@@ -130,7 +132,7 @@ fn control() -> io::Result<UnixStream> {
     Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
-fn report(mut control: &UnixStream, report: &Report) -> io::Result<()> {
+pub(super) fn report(mut control: &UnixStream, report: &Report) -> io::Result<()> {
     let mut line = serde_json::to_vec(report)?;
     line.push(b'\n');
     control.write_all(&line)
@@ -143,6 +145,11 @@ fn own_tree(confinement: Confinement) -> io::Result<i32> {
     let (order, stdin) = wire::read_order(&mut control)?;
     // A program of the same user can neither trace this process nor read its memory.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let mut hold = Hold::new(order.fence);
+    if !hold.until_open(&mut control) {
+        report(&control, &Report::Ended { code: None, signal: Some(9), deadline: false })?;
+        return Ok(0);
+    }
     let main = match start(&order, &stdin) {
         Ok(pid) => pid,
         Err(error) => {
@@ -160,14 +167,17 @@ fn own_tree(confinement: Confinement) -> io::Result<i32> {
     drop(stdin);
     let handle = pidfd_open(main, PidfdFlags::empty())?;
     report(&control, &Report::Started)?;
-    let late = std::sync::Arc::new(AtomicBool::new(false));
+    let late = Arc::new(AtomicBool::new(false));
     let watch = Watch {
         control: control.try_clone()?,
         main: handle,
         end: clock::instant() + Duration::from_millis(order.deadline_ms),
         grace: Duration::from_millis(order.grace_ms),
         confinement,
-        late: std::sync::Arc::clone(&late),
+        hold,
+        late: Arc::clone(&late),
+        frozen: None,
+        terminating: false,
     };
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || watch.run())?;
     let status = reap_until(main)?;
@@ -243,62 +253,4 @@ fn reap_until(main: Pid) -> io::Result<WaitStatus> {
 
 fn reap_dead() {
     while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
-}
-
-/// The thread that ends the program: when its time is up, when the launcher says so, when the launcher is gone.
-struct Watch {
-    control: UnixStream,
-    main: OwnedFd,
-    end: Instant,
-    grace: Duration,
-    confinement: Confinement,
-    late: std::sync::Arc<AtomicBool>,
-}
-
-impl Watch {
-    fn run(mut self) {
-        let mut terminating = false;
-        loop {
-            let left = self.end.saturating_duration_since(clock::instant()).max(Duration::from_millis(1));
-            let mut word = [0u8];
-            let read = self.control.set_read_timeout(Some(left)).and_then(|()| self.control.read(&mut word));
-            match read {
-                Ok(1) if word[0] == wire::TERMINATE && !terminating => {}
-                Ok(1) if word[0] == wire::TERMINATE => continue,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    if clock::instant() < self.end {
-                        continue;
-                    }
-                    if terminating {
-                        return self.kill();
-                    }
-                    self.late.store(true, Ordering::Release);
-                }
-                // Asked to kill, or the launcher is gone.
-                _ => return self.kill(),
-            }
-            terminating = true;
-            self.end = clock::instant() + self.grace;
-            self.terminate();
-        }
-    }
-
-    /// SIGTERM to every process of the tree.
-    fn terminate(&self) {
-        if self.confinement == Confinement::Subreaper {
-            let own = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
-            tree::descendants(&tree::snapshot(), own)
-                .iter()
-                .for_each(|entry| tree::signal(entry, Signal::TERM));
-        } else {
-            // `kill(-1)`: every process of this PID namespace but its first, which `settle` has checked that this is.
-            let _ = kill_process_group(Pid::INIT, Signal::TERM);
-        }
-    }
-
-    /// SIGKILL to the program; the rest follows when the main thread sees its end.
-    fn kill(&self) {
-        let _ = pidfd_send_signal(&self.main, Signal::KILL);
-    }
 }

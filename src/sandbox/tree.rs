@@ -15,6 +15,8 @@ pub(super) struct Entry {
     pub(super) started: u64,
     /// Dead, and waiting to be reaped.
     pub(super) zombie: bool,
+    /// Standing still: stopped by a signal, or held by its tracer.
+    pub(super) stopped: bool,
 }
 
 /// Every process that `/proc` shows. One that ends meanwhile is left out.
@@ -36,7 +38,13 @@ fn parse_stat(pid: i32, stat: &[u8]) -> Option<Entry> {
     let parent = fields.next()?.parse().ok()?;
     // proc(5): state is field 3, the parent 4, the start time 22.
     let started = fields.nth(17)?.parse().ok()?;
-    Some(Entry { pid, parent, started, zombie: matches!(state, "Z" | "X") })
+    Some(Entry {
+        pid,
+        parent,
+        started,
+        zombie: matches!(state, "Z" | "X"),
+        stopped: matches!(state, "T" | "t"),
+    })
 }
 
 /// All descendants of `root` in a snapshot, without `root`.
@@ -102,13 +110,16 @@ mod tests {
     #[test]
     fn a_name_may_hold_brackets_and_spaces() {
         let stat = b"42 (a) b (c)) S 7 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123456 1 2 3";
-        assert_eq!(parse_stat(42, stat), Some(Entry { pid: 42, parent: 7, started: 123_456, zombie: false }));
+        assert_eq!(
+            parse_stat(42, stat),
+            Some(Entry { pid: 42, parent: 7, started: 123_456, zombie: false, stopped: false })
+        );
         assert_eq!(parse_stat(42, b"42 (x"), None);
     }
 
     #[test]
     fn descendants_are_found_at_any_depth_and_loops_end() {
-        let entry = |pid, parent| Entry { pid, parent, started: 0, zombie: false };
+        let entry = |pid, parent| Entry { pid, parent, started: 0, zombie: false, stopped: false };
         let all = [entry(2, 1), entry(3, 2), entry(4, 3), entry(5, 1), entry(6, 6), entry(1, 4)];
         let pids: Vec<i32> = descendants(&all, 2).iter().map(|e| e.pid).collect();
         assert_eq!(pids[..2], [3, 4]);

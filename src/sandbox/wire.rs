@@ -1,17 +1,24 @@
 //! What launcher and shim say to each other over the socket that is the shim's standard input.
 //!
-//! The launcher sends one frame (lengths, the order as JSON, the program's standard input), then single bytes that ask for an end. The shim answers with
-//! JSON lines. Nothing of it is in an argument or an environment variable. When the launcher's side closes, the launcher is dead: the shim kills.
+//! The launcher sends one frame (lengths, the order as JSON, the program's standard input), then words: single bytes, of which [`FENCE`] is followed by a
+//! time. The shim answers with JSON lines. Nothing of it is in an argument or an environment variable. When the launcher's side closes, the launcher is dead: the shim kills.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// SIGTERM, the grace, SIGKILL.
 pub(super) const TERMINATE: u8 = b'T';
 /// SIGKILL at once.
 pub(super) const KILL: u8 = b'K';
+/// SIGSTOP for the whole tree.
+pub(super) const FREEZE: u8 = b'F';
+/// The opposite. Behind its fence a tree stays frozen all the same.
+pub(super) const THAW: u8 = b'C';
+/// The fence is moved: eight bytes follow, milliseconds on the machine's clock, big-endian.
+pub(super) const FENCE: u8 = b'L';
 
 /// The longest order in bytes: arguments and environment of one exec are bounded by the kernel at a few MB anyway.
 const MAX_ORDER: usize = 16 << 20;
@@ -28,6 +35,16 @@ pub(super) struct Order {
     pub(super) deadline_ms: u64,
     pub(super) grace_ms: u64,
     pub(super) max_open_files: u64,
+    pub(super) fence: Option<Fenced>,
+}
+
+/// The fence of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Fenced {
+    /// Until when the program may run: milliseconds on the machine's clock.
+    pub(super) at_ms: u64,
+    /// How long it stands frozen behind the fence before it is killed.
+    pub(super) patience_ms: u64,
 }
 
 /// What the shim tells.
@@ -38,6 +55,10 @@ pub(super) enum Report {
     Started,
     /// It could not be started.
     NotStarted(String),
+    /// Its whole tree stands still since this time, in milliseconds on the machine's clock.
+    Frozen { at_ms: u64 },
+    /// It goes on since this time.
+    Thawed { at_ms: u64 },
     /// It ended; exactly one of `code` and `signal` is set.
     Ended { code: Option<i32>, signal: Option<i32>, deadline: bool },
 }
@@ -69,6 +90,18 @@ pub(super) fn read_order(from: &mut impl Read) -> io::Result<(Order, Vec<u8>)> {
     Ok((serde_json::from_slice(&json)?, stdin))
 }
 
+/// The word that moves the fence.
+pub(super) fn fence_word(at: Duration) -> [u8; 9] {
+    let mut word = [FENCE; 9];
+    word[1..].copy_from_slice(&millis(at).to_be_bytes());
+    word
+}
+
+/// Whole milliseconds.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn read_length(from: &mut impl Read, max: usize) -> io::Result<usize> {
     let mut bytes = [0; 8];
     from.read_exact(&mut bytes)?;
@@ -93,6 +126,7 @@ mod tests {
             deadline_ms: 1,
             grace_ms: 2,
             max_open_files: 3,
+            fence: Some(Fenced { at_ms: 4, patience_ms: 5 }),
         };
         let mut bytes = frame(&order, 3).expect("a frame");
         bytes.extend_from_slice(b"inp");

@@ -3,8 +3,8 @@
 use crate::domain::explain::Places;
 use crate::domain::schedule::Limits;
 use crate::domain::{
-    AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Refusal, Remote, RunEvent, RunId, RunnerId,
-    Scope, Snapshot, TaskNumber,
+    AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Progress, Refusal, Remote, RunEvent, RunId,
+    RunnerId, Scope, Snapshot, TaskNumber,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -163,6 +163,39 @@ pub struct RunnerSeen {
     pub agents: Vec<String>,
     /// Its sandbox tier.
     pub tier: String,
+}
+
+/// What a runner says about one attempt that it holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beat {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Its fence.
+    pub epoch: u64,
+    /// What people may see.
+    pub progress: Progress,
+}
+
+/// One tick of the store's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    /// The wall clock.
+    pub now: Timestamp,
+    /// How long a lease lasts.
+    pub lease: Duration,
+    /// Whether nothing has interrupted the time since the tick before: no start, no failed tick, no gap, no jump of the wall clock.
+    pub continues: bool,
+}
+
+/// What a tick found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticked {
+    /// Since when the store is reachable without a break.
+    pub continuous_since: Timestamp,
+    /// The runs in which leases ended.
+    pub changed: Vec<RunId>,
+    /// How many leases were cut.
+    pub cut: u32,
 }
 
 /// An attempt that was handed out.
@@ -340,9 +373,25 @@ pub trait Store: Send + Sync {
         lease: Duration,
         now: Timestamp,
     ) -> Result<Option<Claimed>, StoreError>;
-    /// Ends every lease that ran out before `now`; returns the runs that this changed. The caller sees to it that the
-    /// store has been reachable for a whole lease first.
-    async fn leases_expired(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
+    /// One tick of the store's clock. When the store has been reachable without a break for a whole lease, every lease that ran out
+    /// before now ends; never earlier, because whoever holds one may not have been able to renew it. Leases that end later than any that
+    /// is given now can (the wall clock was set back) are cut.
+    async fn clock_ticked(&self, tick: Tick) -> Result<Ticked, StoreError>;
+    /// A runner's heartbeat, all beats in one transaction: renews each lease that is this runner's (attempt, epoch, state `running`; not
+    /// whether it has run out) until `until`. For each beat in order the run afterwards; `None`: the lease is not this runner's.
+    async fn attempts_renewed(
+        &self,
+        runner: &RunnerId,
+        beats: &[Beat],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Option<Orchestration>>, StoreError>;
+    /// The same look without a renewal.
+    async fn attempts_held(
+        &self,
+        runner: &RunnerId,
+        beats: &[Beat],
+    ) -> Result<Vec<Option<Orchestration>>, StoreError>;
     /// Whether this runner holds the attempt at this epoch (state `running`).
     async fn lease_held(
         &self,

@@ -8,7 +8,7 @@ mod rows;
 mod sqlite;
 
 pub use contract::{
-    Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, Received, Recorded, RunnerSeen, Settled,
-    Settlement, Store, StoreError, TaskRole,
+    Beat, Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, Received, Recorded, RunnerSeen,
+    Settled, Settlement, Store, StoreError, TaskRole, Tick, Ticked,
 };
 pub use sqlite::Sqlite;

@@ -1,6 +1,6 @@
 //! The host's git: the command line with a hermetic environment.
 
-use crate::sandbox::{HostError, HostOutput, HostSpec, Launcher, Tail};
+use crate::sandbox::{Fence, HostError, HostOutput, HostSpec, Launcher, Tail};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -163,6 +163,7 @@ pub(super) struct Call {
     protocols: &'static str,
     deadline: Duration,
     max_output: usize,
+    outward: bool,
 }
 
 impl Call {
@@ -177,6 +178,7 @@ impl Call {
             protocols: "",
             deadline: QUICK,
             max_output: MAX_OUTPUT,
+            outward: false,
         }
     }
 
@@ -196,6 +198,12 @@ impl Call {
         self
     }
 
+    /// It changes what others see: it stands still behind the fence of a lease.
+    pub(super) fn outward(mut self) -> Self {
+        self.outward = true;
+        self
+    }
+
     pub(super) fn deadline(mut self, limit: Duration) -> Self {
         self.deadline = limit;
         self
@@ -211,6 +219,11 @@ impl HostGit {
     /// Git as the host runs it.
     pub fn new(launcher: Launcher, settings: GitSettings) -> Self {
         Self { launcher, settings }
+    }
+
+    /// The same for work under a lease: a push stands still behind the fence.
+    pub fn under(&self, fence: &Fence) -> Self {
+        Self { launcher: self.launcher.under(fence), settings: self.settings.clone() }
     }
 
     /// The launcher that it runs through.
@@ -247,6 +260,7 @@ impl HostGit {
             stdin: call.stdin,
             deadline: call.deadline,
             max_output: call.max_output,
+            outward: call.outward,
         };
         self.launcher.run_host(spec).await.map_err(|source| GitError::Host { what: call.what, source })
     }

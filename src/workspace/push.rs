@@ -76,7 +76,8 @@ pub async fn push(
         ["push", "--porcelain", "--atomic", "--no-verify", "--no-signed", "--no-recurse-submodules", &lease];
     let call = mirror
         .call(what, options.into_iter().chain(["--end-of-options", remote.url(), &refspec]))
-        .deadline(SLOW);
+        .deadline(SLOW)
+        .outward();
     let output = match mirror.git().run(remote.authorize(call)).await {
         Ok(output) => output,
         Err(error) => return Err(late(&error).map_or_else(|| error.into(), PushError::Network)),

@@ -65,6 +65,7 @@ async fn run_git(launcher: &Launcher, cwd: &Path, args: &[&str]) -> String {
     let env = [("PATH", PATH), ("HOME", "/nonexistent"), ("GIT_CONFIG_NOSYSTEM", "1")];
     let output = launcher
         .run_host(HostSpec {
+            outward: false,
             program: "git".to_owned(),
             args: args.iter().map(Into::into).collect(),
             env: env.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),

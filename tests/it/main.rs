@@ -16,6 +16,7 @@ mod docs;
 mod egress;
 mod github;
 mod outage;
+mod lease;
 mod plan;
 mod runner;
 mod sandbox;

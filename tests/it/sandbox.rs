@@ -1,5 +1,7 @@
 //! The launcher against programs that do not want to end, and against the death of what started them.
 
+mod fence;
+
 use divisi::clock;
 use divisi::sandbox::{
     Confinement, Ended, HostError, HostSpec, Launcher, Output, Spec, Status, StopReason, Stream,
@@ -447,6 +449,7 @@ fn host(program: &str, args: &[&str]) -> HostSpec {
         stdin: Vec::new(),
         deadline: Duration::from_secs(20),
         max_output: 1 << 20,
+        outward: false,
     }
 }
 

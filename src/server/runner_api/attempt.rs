@@ -21,12 +21,10 @@ pub(super) async fn finish(
     Json(finish): Json<wire::Finish>,
 ) -> Result<Json<wire::Accepted>, Problem> {
     let attempt = read(attempt)?;
-    if let Some((epoch, runner)) = api.store.attempt_ended_by(&attempt).await?
-        && epoch == finish.epoch
-        && runner == finish.runner
-    {
+    if ended_by(&api, &attempt, finish.epoch, &finish.runner).await? {
         return Ok(Json(wire::Accepted::Done));
     }
+    let (epoch, runner) = (finish.epoch, finish.runner.clone());
     let accepted = if api.store.lease_held(&attempt, finish.epoch, &finish.runner).await? {
         let measured =
             RunEvent::Measured { memory_mb: finish.facts.peak_memory_mb, tier: finish.facts.tier.clone() };
@@ -45,9 +43,25 @@ pub(super) async fn finish(
     } else {
         wire::Accepted::Lost
     };
+    // Its first sending may have come through while this one was looked at.
+    let accepted = match accepted {
+        wire::Accepted::Lost if ended_by(&api, &attempt, epoch, &runner).await? => wire::Accepted::Done,
+        accepted => accepted,
+    };
     api.behind.attempt_over(&attempt).await;
     api.behind.run_changed(&attempt.run);
     Ok(Json(accepted))
+}
+
+/// Whether the attempt has ended by this very runner's word.
+async fn ended_by(
+    api: &RunnerApi,
+    attempt: &AttemptId,
+    epoch: u64,
+    runner: &RunnerId,
+) -> Result<bool, Problem> {
+    let ended = api.store.attempt_ended_by(attempt).await?;
+    Ok(ended.is_some_and(|(by_epoch, by)| by_epoch == epoch && by == *runner))
 }
 
 pub(super) async fn events(

@@ -38,6 +38,8 @@ pub trait Behind: Send + Sync {
     fn run_changed(&self, run: &RunId);
     /// Returns when a task may have become ready; a hint, never a promise.
     async fn work(&self);
+    /// Returns when a run may have changed, such as by a command; a hint, never a promise.
+    async fn changed(&self);
     /// Appends lines to the run's session log.
     ///
     /// # Errors
@@ -65,12 +67,14 @@ pub struct RunnerApi {
     pub store: Arc<dyn Store>,
     /// Everything else.
     pub behind: Arc<dyn Behind>,
-    /// The token that runners carry.
-    pub token: SecretString,
+    /// The tokens of runners.
+    pub tokens: Vec<SecretString>,
     /// How long a lease lasts.
     pub lease: Duration,
-    /// Time between heartbeats.
+    /// How long the answer to a heartbeat is held open at most.
     pub heartbeat: Duration,
+    /// How long a runner that gets no answer keeps its agents frozen before it ends them.
+    pub silence: Duration,
     /// Limits of the scheduler.
     pub limits: Limits,
     /// `https://github.com`, where git goes.
@@ -106,7 +110,9 @@ async fn with_token(State(api): State<Arc<RunnerApi>>, request: Request, next: N
         .and_then(|v| v.to_str().ok())
         .and_then(|v| v.strip_prefix("Bearer "))
         .unwrap_or_default();
-    if same(carried, api.token.expose_secret()) {
+    // Every one is compared, so that the time tells nothing about which was nearly right.
+    let known = api.tokens.iter().filter(|token| same(carried, token.expose_secret())).count();
+    if known > 0 {
         next.run(request).await
     } else {
         Problem(StatusCode::UNAUTHORIZED, "the runner token is missing or wrong".to_owned()).into_response()

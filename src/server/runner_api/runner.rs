@@ -3,8 +3,8 @@
 use super::{Problem, RunnerApi, convert};
 use crate::clock;
 use crate::dispatch::wire;
-use crate::domain::{RunEvent, TaskEvent};
-use crate::store::{RunnerSeen, StoreError};
+use crate::domain::Orchestration;
+use crate::store::{Beat, RunnerSeen};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,8 +15,8 @@ use std::time::Duration;
 /// A claim is answered at the latest after this long, whatever was asked for.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// While a claim waits it looks again this often: a wake-up is only a hint.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// While a claim or a heartbeat waits it looks again this often: a wake-up is only a hint.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn register(
     State(api): State<Arc<RunnerApi>>,
@@ -38,7 +38,11 @@ pub(super) async fn register(
     for run in api.store.runner_registered(seen, clock::now()).await? {
         api.behind.run_changed(&run);
     }
-    Ok(Json(wire::Registered { lease_ms: millis(api.lease), heartbeat_ms: millis(api.heartbeat) }))
+    Ok(Json(wire::Registered {
+        lease_ms: millis(api.lease),
+        heartbeat_ms: millis(api.heartbeat),
+        silence_ms: millis(api.silence),
+    }))
 }
 
 /// A dropped connection after the claim loses nothing: the same runner is answered the same attempt again
@@ -67,29 +71,42 @@ pub(super) async fn claim(
     }
 }
 
+/// The leases are renewed when the question arrives. The answer is held open, as long as the runner asks for, until one of them is
+/// lost or there is a command.
 pub(super) async fn heartbeat(
     State(api): State<Arc<RunnerApi>>,
     Json(heartbeat): Json<wire::Heartbeat>,
 ) -> Result<Json<wire::Beaten>, Problem> {
-    let mut verdicts = Vec::with_capacity(heartbeat.attempts.len());
-    for beat in heartbeat.attempts {
-        let now = clock::now();
-        let event =
-            TaskEvent::Renewed { epoch: beat.epoch, until: later(now, api.lease), progress: beat.progress };
-        let held = api.store.lease_held(&beat.attempt, beat.epoch, &heartbeat.runner).await?;
-        let renewed = if held {
-            api.store.run_changed(&beat.attempt.run, RunEvent::Task(beat.attempt.task, event), now).await
-        } else {
-            verdicts.push(wire::Verdict::Lost);
-            continue;
-        };
-        verdicts.push(match renewed {
-            Ok(recorded) => convert::verdict(&recorded.after, beat.attempt.task),
-            Err(StoreError::Refused(_) | StoreError::NoSuchRun(_)) => wire::Verdict::Lost,
-            Err(error) => return Err(error.into()),
-        });
+    let now = clock::now();
+    let until = clock::instant() + Duration::from_millis(heartbeat.wait_ms).min(api.heartbeat);
+    let beats: Vec<Beat> = heartbeat
+        .attempts
+        .into_iter()
+        .map(|beat| Beat { attempt: beat.attempt, epoch: beat.epoch, progress: beat.progress })
+        .collect();
+    let lease_until = later(now, api.lease);
+    let mut runs = api.store.attempts_renewed(&heartbeat.runner, &beats, lease_until, now).await?;
+    loop {
+        let verdicts: Vec<wire::Verdict> =
+            beats.iter().zip(&runs).map(|(beat, run)| verdict(beat, run)).collect();
+        let left = until.saturating_duration_since(clock::instant());
+        if left.is_zero() || verdicts.iter().any(|verdict| *verdict != wire::Verdict::Renewed) {
+            return Ok(Json(wire::Beaten { verdicts }));
+        }
+        let _ = clock::within(left.min(LOOK_AGAIN), api.behind.changed()).await;
+        // The renewal is recorded. A store that fails now changes nothing about that.
+        if let Ok(now) = api.store.attempts_held(&heartbeat.runner, &beats).await {
+            runs = now;
+        }
     }
-    Ok(Json(wire::Beaten { verdicts }))
+}
+
+/// What becomes of an attempt, by its run as it is now; `None`: the lease is not the runner's.
+fn verdict(beat: &Beat, run: &Option<Orchestration>) -> wire::Verdict {
+    match run {
+        Some(run) => convert::verdict(run, beat.attempt.task),
+        None => wire::Verdict::Lost,
+    }
 }
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {

@@ -4,8 +4,9 @@ use super::{Sqlite, Tx, runs};
 use crate::domain::schedule::{Candidate, Limits, pick};
 use crate::domain::{AttemptId, Orchestration, RunEvent, RunId, RunnerId, TaskEvent, TaskState};
 use crate::store::rows::{CandidateRow, LiveRow, from_json, int, ms, to_json, uint};
-use crate::store::{Claimed, RunnerSeen, StoreError};
+use crate::store::{Beat, Claimed, RunnerSeen, StoreError};
 use jiff::{SignedDuration, Timestamp};
+use sqlx::SqliteConnection;
 use std::time::Duration;
 
 pub(super) async fn registered(
@@ -44,18 +45,16 @@ pub(super) async fn registered(
     Ok(changed)
 }
 
-pub(super) async fn expired(db: &Sqlite, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-    let mut tx = db.write().await?;
+/// Ends the leases that ran out before `now`.
+pub(super) async fn expired(tx: &mut Tx, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
     let late = sqlx::query_as(
         "SELECT run_id, number AS task, attempt, epoch FROM tasks WHERE state = 'running' AND lease_until < ?
          ORDER BY run_id, number",
     )
     .bind(ms(now))
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
-    let changed = lost(&mut tx, late, now).await?;
-    tx.commit().await?;
-    Ok(changed)
+    lost(tx, late, now).await
 }
 
 /// Ends these leases; returns their runs, each once. The rows are ordered by run.
@@ -192,8 +191,61 @@ async fn candidates(tx: &mut Tx) -> Result<Vec<Candidate>, StoreError> {
     Ok(candidates)
 }
 
+pub(super) async fn renewed(
+    db: &Sqlite,
+    runner: &RunnerId,
+    beats: &[Beat],
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<Option<Orchestration>>, StoreError> {
+    let mut tx = db.write().await?;
+    let mut after = Vec::with_capacity(beats.len());
+    for beat in beats {
+        if !is_held(&mut tx, &beat.attempt, beat.epoch, runner).await? {
+            after.push(None);
+            continue;
+        }
+        let event = TaskEvent::Renewed { epoch: beat.epoch, until, progress: beat.progress.clone() };
+        let event = RunEvent::Task(beat.attempt.task, event);
+        after.push(match runs::change(&mut tx, &beat.attempt.run, &event, now).await {
+            Ok(run) => Some(run),
+            Err(StoreError::Refused(_)) => None,
+            Err(error) => return Err(error),
+        });
+    }
+    tx.commit().await?;
+    Ok(after)
+}
+
+pub(super) async fn all_held(
+    db: &Sqlite,
+    runner: &RunnerId,
+    beats: &[Beat],
+) -> Result<Vec<Option<Orchestration>>, StoreError> {
+    let mut tx = db.read().await?;
+    let mut now = Vec::with_capacity(beats.len());
+    for beat in beats {
+        now.push(match is_held(&mut tx, &beat.attempt, beat.epoch, runner).await? {
+            true => Some(runs::load(&mut tx, &beat.attempt.run).await?.orchestration),
+            false => None,
+        });
+    }
+    Ok(now)
+}
+
 pub(super) async fn held(
     db: &Sqlite,
+    attempt: &AttemptId,
+    epoch: u64,
+    runner: &RunnerId,
+) -> Result<bool, StoreError> {
+    let mut tx = db.read().await?;
+    is_held(&mut tx, attempt, epoch, runner).await
+}
+
+/// The one condition under which a word of a runner counts. Whether the lease has run out is no part of it: late is not lost.
+async fn is_held(
+    conn: &mut SqliteConnection,
     attempt: &AttemptId,
     epoch: u64,
     runner: &RunnerId,
@@ -210,7 +262,7 @@ pub(super) async fn held(
     .bind(epoch)
     .bind(runner.as_str())
     .bind(TaskState::Running.as_str())
-    .fetch_one(&db.readers)
+    .fetch_one(conn)
     .await?)
 }
 

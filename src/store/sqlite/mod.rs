@@ -12,12 +12,13 @@ mod limits;
 mod marks;
 mod questions;
 mod runs;
+mod ticks;
 mod turn;
 mod writer;
 
 use super::{
-    Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, Received, Recorded, RunnerSeen, Settled,
-    Settlement, Store, StoreError, TaskRole,
+    Beat, Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, Received, Recorded, RunnerSeen,
+    Settled, Settlement, Store, StoreError, TaskRole, Tick, Ticked,
 };
 use crate::domain::explain::Places;
 use crate::domain::schedule::Limits;
@@ -302,8 +303,24 @@ impl Store for Sqlite {
     ) -> Result<Option<Claimed>, StoreError> {
         leases::claimed(self, runner, holds, limits, lease, now).await
     }
-    async fn leases_expired(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        leases::expired(self, now).await
+    async fn clock_ticked(&self, tick: Tick) -> Result<Ticked, StoreError> {
+        ticks::ticked(self, tick).await
+    }
+    async fn attempts_renewed(
+        &self,
+        runner: &RunnerId,
+        beats: &[Beat],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Option<Orchestration>>, StoreError> {
+        leases::renewed(self, runner, beats, until, now).await
+    }
+    async fn attempts_held(
+        &self,
+        runner: &RunnerId,
+        beats: &[Beat],
+    ) -> Result<Vec<Option<Orchestration>>, StoreError> {
+        leases::all_held(self, runner, beats).await
     }
     async fn lease_held(
         &self,

@@ -40,6 +40,7 @@ pub struct Desk {
     github: App,
     pub lines: Mutex<Vec<String>>,
     pub logs: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub changed: tokio::sync::Notify,
 }
 
 #[async_trait]
@@ -66,6 +67,10 @@ impl runner_api::Behind for Desk {
         clock::sleep(Duration::from_millis(50)).await;
     }
 
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
     async fn session_lines(&self, _: &AttemptId, lines: &[String]) -> Result<(), String> {
         self.lines.lock().unwrap().extend_from_slice(lines);
         Ok(())
@@ -83,6 +88,17 @@ impl runner_api::Behind for Desk {
 impl Counter {
     /// A run with `tasks` ready tasks for the agent `test`, behind a counter whose leases last `lease`.
     pub async fn new(dir: &Path, tasks: u32, policy: RunPolicy, lease: Duration) -> Self {
+        Self::patient(dir, tasks, policy, lease, wire::SILENCE).await
+    }
+
+    /// The same where a runner that gets no answer gives up after `silence` behind the fence.
+    pub async fn patient(
+        dir: &Path,
+        tasks: u32,
+        policy: RunPolicy,
+        lease: Duration,
+        silence: Duration,
+    ) -> Self {
         let key = AppKey::generate().unwrap();
         let options = Options::new(key.public_pem(), dir.join("github"));
         let app_id = options.app_id;
@@ -97,7 +113,12 @@ impl Counter {
             pace: Pace::default(),
         })
         .unwrap();
-        let desk = Arc::new(Desk { github: app, lines: Mutex::default(), logs: Mutex::default() });
+        let desk = Arc::new(Desk {
+            github: app,
+            lines: Mutex::default(),
+            logs: Mutex::default(),
+            changed: tokio::sync::Notify::new(),
+        });
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&dir.join("divisi.db")).await.unwrap());
         let repo = github.read(|world| world.repo("acme/app").unwrap().id);
         let base_sha = head(&github);
@@ -114,9 +135,10 @@ impl Counter {
             runner_api::router(runner_api::RunnerApi {
                 store: api_store.clone(),
                 behind: api_desk.clone(),
-                token: TOKEN.to_owned().into(),
+                tokens: vec![TOKEN.to_owned().into()],
                 lease,
-                heartbeat: lease / 4,
+                heartbeat: wire::heartbeat(lease),
+                silence,
                 limits: Limits { attempts_per_installation: 20 },
                 web_url: web_url.clone(),
                 author: "divisi[bot] <divisi[bot]@example.com>".to_owned(),
@@ -249,11 +271,11 @@ async fn lost_no_answer_and_refused_are_told_apart() {
     assert_eq!(client.log(attempt, epoch, 0, b"abcdef".to_vec()).await.unwrap(), 6);
     client.events(attempt, epoch, vec!["one".to_owned()]).await.unwrap();
     let beat = |epoch| vec![wire::Beat { attempt: attempt.clone(), epoch, progress: Default::default() }];
-    assert_eq!(client.heartbeat(beat(epoch)).await.unwrap(), [wire::Verdict::Renewed]);
+    assert_eq!(beat_once(&client, beat(epoch)).await.unwrap(), [wire::Verdict::Renewed]);
 
     // An earlier epoch is lost for every verb.
     let stale = epoch + 7;
-    assert_eq!(client.heartbeat(beat(stale)).await.unwrap(), [wire::Verdict::Lost]);
+    assert_eq!(beat_once(&client, beat(stale)).await.unwrap(), [wire::Verdict::Lost]);
     assert!(matches!(client.credential(attempt, stale).await, Err(CallError::Lost)));
     assert!(matches!(client.policy(attempt, stale).await, Err(CallError::Lost)));
     assert!(matches!(client.events(attempt, stale, vec![]).await, Err(CallError::Lost)));
@@ -261,5 +283,10 @@ async fn lost_no_answer_and_refused_are_told_apart() {
 
     counter.close();
     assert!(matches!(client.policy(attempt, epoch).await, Err(CallError::NoAnswer(_))));
-    assert!(matches!(client.heartbeat(beat(epoch)).await, Err(CallError::NoAnswer(_))));
+    assert!(matches!(beat_once(&client, beat(epoch)).await, Err(CallError::NoAnswer(_))));
+}
+
+/// A heartbeat whose answer is not held.
+async fn beat_once(client: &Client, beats: Vec<wire::Beat>) -> Result<Vec<wire::Verdict>, CallError> {
+    client.heartbeat(beats, Duration::ZERO, Duration::from_secs(10)).await
 }

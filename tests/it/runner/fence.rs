@@ -1,9 +1,10 @@
-//! The control plane goes away while agents work: they are dead before their leases end, and no sooner than needed.
+//! The control plane goes away while agents work: they stand still before their leases end, no sooner than needed, and lose nothing.
 
 use super::counter::{Counter, TOKEN};
 use divisi::agents::AgentKind;
 use divisi::clock;
-use divisi::domain::{RunPolicy, TaskState};
+use divisi::dispatch::wire;
+use divisi::domain::{RunEvent, RunPolicy, TaskEvent, TaskState};
 use divisi::runner::{self, AgentConfig, Redact, RedactStream, RunnerOptions};
 use divisi::sandbox::Launcher;
 use divisi::workspace::GitSettings;
@@ -72,34 +73,145 @@ fn age(path: &Path) -> Duration {
     modified.elapsed().unwrap_or_default()
 }
 
+/// As stubborn as an agent can be: beats until `go` is there, then works.
+fn stubborn(dir: &Path) -> String {
+    let (pulse, go, starts) = (dir.join("pulse"), dir.join("go"), dir.join("starts"));
+    format!(
+        "echo x >> {}; trap '' TERM INT HUP; while test ! -e {}; do date > {}; sleep 0.1; done; echo work > w.txt",
+        starts.display(),
+        go.display(),
+        pulse.display()
+    )
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_agent_is_dead_before_its_lease_ends() {
-    const LEASE: Duration = Duration::from_secs(12);
+async fn an_agent_stands_still_before_its_lease_ends_and_goes_on_after_the_outage() {
+    const LEASE: Duration = Duration::from_secs(9);
     let dir = tempfile::tempdir().unwrap();
-    let counter = Counter::new(dir.path(), 1, RunPolicy::default(), LEASE).await;
+    let mut counter = Counter::new(dir.path(), 1, RunPolicy::default(), LEASE).await;
     let pulse = dir.path().join("pulse");
-    // As stubborn as an agent can be.
-    let script = format!("trap '' TERM INT HUP; while :; do date > {}; sleep 0.1; done", pulse.display());
     let shutdown = CancellationToken::new();
-    let options = options(dir.path(), &counter, &script).await;
+    let options = options(dir.path(), &counter, &stubborn(dir.path())).await;
     let running = tokio::spawn(runner::run(options, shutdown.clone()));
     until("the agent works", Duration::from_secs(30), async || pulse.exists()).await;
     // Longer than one lease: it is renewed.
     clock::sleep(LEASE + Duration::from_secs(2)).await;
-    assert!(age(&pulse) < Duration::from_secs(2), "the agent was stopped although its lease was renewed");
+    assert!(age(&pulse) < Duration::from_secs(2), "the agent stands still although its lease was renewed");
 
     let lease_until = counter.task(1).await.lease_until.unwrap();
     counter.close();
-    until("the agent is gone", LEASE * 2, async || age(&pulse) > Duration::from_secs(1)).await;
-    let died = std::fs::metadata(&pulse).unwrap().modified().unwrap();
-    let died = jiff::Timestamp::try_from(died).unwrap();
-    assert!(died < lease_until, "the agent died at {died}, its lease ended at {lease_until}");
-    let early = lease_until.as_millisecond() - died.as_millisecond();
-    assert!(early < 9_000, "the agent was stopped {early} ms before its lease ended");
+    until("the agent stands still", LEASE * 2, async || age(&pulse) > Duration::from_secs(1)).await;
+    let frozen = std::fs::metadata(&pulse).unwrap().modified().unwrap();
+    let frozen = jiff::Timestamp::try_from(frozen).unwrap();
+    assert!(frozen < lease_until, "the agent worked until {frozen}, its lease ended at {lease_until}");
+    let early = lease_until.as_millisecond() - frozen.as_millisecond();
+    assert!(early < 7_000, "the agent was frozen {early} ms before its lease ended");
+
+    // Long after the lease has ended nothing is lost: nobody looked.
+    clock::sleep(LEASE).await;
+    counter.open();
+    until("the agent goes on", LEASE, async || age(&pulse) < Duration::from_millis(500)).await;
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    until("it is pushed", Duration::from_secs(40), async || {
+        counter.task(1).await.state == TaskState::Publishing
+    })
+    .await;
+    let task = counter.task(1).await;
+    assert_eq!((task.attempt, task.losses), (1, 0));
+    assert_eq!(std::fs::read_to_string(dir.path().join("starts")).unwrap(), "x\n", "work was done again");
 
     shutdown.cancel();
-    let ended = clock::within(Duration::from_secs(15), running).await;
-    ended.expect("it ends in time").unwrap().unwrap();
+    clock::within(Duration::from_secs(15), running).await.expect("it ends in time").unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_is_lost_or_left_alone_for_too_long_ends() {
+    const LEASE: Duration = Duration::from_secs(6);
+    let dir = tempfile::tempdir().unwrap();
+    let silence = Duration::from_secs(4);
+    let counter = Counter::patient(dir.path(), 2, RunPolicy::default(), LEASE, silence).await;
+    let shutdown = CancellationToken::new();
+    let mut options = options(dir.path(), &counter, &stubborn(dir.path())).await;
+    options.slots = 1;
+    let attempts = dir.path().join("data/attempts");
+    let alive = async || std::fs::read_dir(&attempts).map_or(0, Iterator::count);
+    let running = tokio::spawn(runner::run(options, shutdown.clone()));
+    let pulse = dir.path().join("pulse");
+    until("the agent works", Duration::from_secs(30), async || pulse.exists()).await;
+    let [first] = &counter.store.snapshot(&counter.run).await.unwrap().orchestration.tasks[..1] else {
+        panic!()
+    };
+    // Somebody looked, and the lease is over: it ends at once, long before its fence.
+    let lost = RunEvent::Task(1, TaskEvent::LeaseLost { epoch: first.epoch });
+    counter.store.run_changed(&counter.run, lost, clock::now()).await.unwrap();
+    counter.desk.changed.notify_waiters();
+    until("the lost attempt is gone", Duration::from_secs(3), async || {
+        counter.task(1).await.runner.is_none()
+    })
+    .await;
+    until("the next one works", Duration::from_secs(30), async || {
+        std::fs::read_to_string(dir.path().join("starts")).is_ok_and(|s| s.lines().count() == 2)
+    })
+    .await;
+
+    counter.close();
+    until("the agent stands still", LEASE * 2, async || age(&pulse) > Duration::from_secs(1)).await;
+    assert_eq!(alive().await, 1, "it only stands still");
+    until("it is given up", silence * 3, async || alive().await == 0).await;
+    shutdown.cancel();
+    clock::within(Duration::from_secs(15), running).await.expect("it ends in time").unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_heartbeat_is_held_open_until_there_is_something_to_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let counter = Counter::new(dir.path(), 1, RunPolicy::default(), Duration::from_secs(45)).await;
+    let client = counter.client("runner-1", TOKEN);
+    let register = wire::Register {
+        version: wire::VERSION,
+        host_id: "host-1".to_owned(),
+        runner: client.runner().clone(),
+        slots: 1,
+        agents: vec!["test".to_owned()],
+        tier: "unsafe-none".to_owned(),
+    };
+    let terms = client.register(&register).await.unwrap();
+    assert_eq!((terms.lease_ms, terms.heartbeat_ms, terms.silence_ms), (45_000, 5_000, 900_000));
+    let claimed = client.claim(vec![], Duration::ZERO).await.unwrap().expect("there is work");
+    let beat = || {
+        vec![wire::Beat {
+            attempt: claimed.attempt.clone(),
+            epoch: claimed.epoch,
+            progress: Default::default(),
+        }]
+    };
+    let limit = Duration::from_secs(10);
+
+    // Renewed when it arrives, answered when its time is over: the server grants 5 s, this one asks for 2.
+    let before = counter.task(1).await.lease_until.unwrap();
+    clock::sleep(Duration::from_millis(20)).await;
+    let sent = clock::instant();
+    let held = client.heartbeat(beat(), Duration::from_secs(2), limit);
+    let look = async {
+        clock::sleep(Duration::from_millis(700)).await;
+        assert!(counter.task(1).await.lease_until.unwrap() > before, "not renewed before it is answered");
+    };
+    let (held, ()) = tokio::join!(held, look);
+    assert_eq!(held.unwrap(), [wire::Verdict::Renewed]);
+    assert!(clock::since(sent) >= Duration::from_secs(2));
+    // News beside it are answered at once.
+    let sent = clock::instant();
+    let both = tokio::join!(client.heartbeat(beat(), Duration::from_secs(5), limit), async {
+        let told = client.heartbeat(beat(), Duration::ZERO, limit).await;
+        assert!(clock::since(sent) < Duration::from_secs(2));
+        // And a loss is told to the one that is held.
+        let lost = RunEvent::Task(1, TaskEvent::LeaseLost { epoch: claimed.epoch });
+        counter.store.run_changed(&counter.run, lost, clock::now()).await.unwrap();
+        counter.desk.changed.notify_waiters();
+        told
+    });
+    assert_eq!((both.0.unwrap(), both.1.unwrap()), (vec![wire::Verdict::Lost], vec![wire::Verdict::Renewed]));
+    assert!(clock::since(sent) < Duration::from_secs(4), "the loss was told late");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,10 +2,17 @@
 
 use super::*;
 use divisi::domain::{Failure, FailureKind, Progress, Refusal};
-use divisi::store::StoreError;
+use divisi::store::{Beat, StoreError, Tick, Ticked};
 
 fn renewed(epoch: u64, until: Timestamp) -> TaskEvent {
     TaskEvent::Renewed { epoch, until, progress: Progress { stage: "agent".into(), ..Progress::default() } }
+}
+
+/// What a tick ends after a whole lease without a break.
+async fn expired(store: &dyn Store, now: Timestamp) -> Vec<RunId> {
+    let lease_ago = now - jiff::SignedDuration::try_from(LEASE).unwrap();
+    store.clock_ticked(Tick { now: lease_ago, lease: LEASE, continues: false }).await.unwrap();
+    store.clock_ticked(Tick { now, lease: LEASE, continues: true }).await.unwrap().changed
 }
 
 fn failed(epoch: u64) -> TaskEvent {
@@ -154,12 +161,12 @@ fn after_a_takeover_the_first_runner_is_heard_no_more() {
         let (quick, _) = registered(store, "p2", "h2").await;
         let run = ready_run(store, "r1", 1, 1).await;
         let first = claimed(store, &slow, &[], at(100)).await.expect("a task");
-        assert!(store.leases_expired(at(90_100)).await.unwrap().is_empty(), "not before it ran out");
+        assert!(expired(store, at(90_100)).await.is_empty(), "not before it ran out");
         // Late, but nobody else has it: the heartbeat is accepted.
         changed(store, &run, 1, renewed(first.epoch, at(200_000)), at(95_000)).await;
-        assert!(store.leases_expired(at(200_000)).await.unwrap().is_empty());
-        assert_eq!(store.leases_expired(at(200_001)).await.unwrap(), std::slice::from_ref(&run));
-        assert!(store.leases_expired(at(200_002)).await.unwrap().is_empty(), "once");
+        assert!(expired(store, at(200_000)).await.is_empty());
+        assert_eq!(expired(store, at(200_001)).await, std::slice::from_ref(&run));
+        assert!(expired(store, at(200_002)).await.is_empty(), "once");
         let second = claimed(store, &quick, &[], at(200_003)).await.expect("the task again");
         assert_eq!((second.attempt.attempt, second.epoch), (2, 2));
 
@@ -219,7 +226,7 @@ fn a_task_that_loses_its_lease_too_often_fails() {
             let (runner, _) = registered(store, &format!("p{n}"), "h1").await;
             let claim = claimed(store, &runner, &[], at(i64::from(n) * 100_000)).await.expect("the task");
             assert_eq!(claim.attempt.attempt, n);
-            store.leases_expired(at(i64::from(n) * 100_000 + 90_001)).await.unwrap();
+            expired(store, at(i64::from(n) * 100_000 + 90_001)).await;
         }
         let after = store.snapshot(&run).await.unwrap().orchestration;
         assert_eq!(after.tasks[0].state, TaskState::Failed);
@@ -281,5 +288,88 @@ fn an_earlier_task_that_is_run_again_waits_for_the_later_one_at_work() {
         assert!(claimed(store, &runner, holds, at(102)).await.is_none(), "both name the same file");
         changed(store, &run.run.id, 2, failed(1), at(103)).await;
         assert_eq!(claimed(store, &runner, holds, at(104)).await.expect("task 1").attempt.task, 1);
+    });
+}
+
+#[test]
+fn a_heartbeat_renews_what_is_the_runners_however_late_and_nothing_else() {
+    on_every_engine(|bench| async move {
+        let store = &*bench.store;
+        let (mine, _) = registered(store, "p1", "h1").await;
+        let (other, _) = registered(store, "p2", "h2").await;
+        let run = ready_run(store, "r1", 1, 3).await;
+        let one = claimed(store, &mine, &[], at(100)).await.expect("a task");
+        let two = claimed(store, &other, &[], at(100)).await.expect("another");
+        let beat = |claim: &Claimed, epoch| Beat {
+            attempt: claim.attempt.clone(),
+            epoch,
+            progress: Progress { stage: "verify".into(), ..Progress::default() },
+        };
+        let beats =
+            [beat(&one, one.epoch), beat(&two, two.epoch), beat(&one, one.epoch + 1), beat(&one, u64::MAX)];
+        // Long after its lease ran out.
+        let after = store.attempts_renewed(&mine, &beats, at(990_000), at(900_000)).await.unwrap();
+        assert_eq!(after.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false, false]);
+        let task = after[0].as_ref().and_then(|o| o.task(one.attempt.task)).expect("its task");
+        assert_eq!((task.lease_until, task.progress.stage.as_str()), (Some(at(990_000)), "verify"));
+        let held = store.attempts_held(&mine, &beats).await.unwrap();
+        assert_eq!(held, after);
+        // A message that was overtaken takes nothing back.
+        store.attempts_renewed(&mine, &beats[..1], at(980_000), at(890_000)).await.unwrap();
+        let stored = store.snapshot(&run).await.unwrap().orchestration;
+        assert_eq!(stored.task(one.attempt.task).and_then(|t| t.lease_until), Some(at(990_000)));
+        assert_eq!(stored.task(two.attempt.task).and_then(|t| t.lease_until), Some(at(90_100)));
+        assert!(store.attempts_renewed(&mine, &[], at(1), at(1)).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn no_lease_ends_before_the_store_was_reachable_for_a_whole_one() {
+    on_every_engine(|bench| async move {
+        let store = &*bench.store;
+        let (runner, _) = registered(store, "p1", "h1").await;
+        let run = ready_run(store, "r1", 1, 1).await;
+        claimed(store, &runner, &[], at(0)).await.expect("a task");
+        let tick = |ms, continues| store.clock_ticked(Tick { now: at(ms), lease: LEASE, continues });
+        let ended = |ticked: Result<Ticked, StoreError>| !ticked.unwrap().changed.is_empty();
+
+        // The first tick of a process continues nothing, however long the store was there before.
+        assert_eq!(tick(500_000, true).await.unwrap().continuous_since, at(500_000), "the first tick ever");
+        assert!(!ended(tick(580_000, true).await));
+        // A break just before the lease is full: the count begins anew.
+        assert!(!ended(tick(589_000, false).await));
+        assert!(!ended(tick(600_000, true).await));
+        assert!(!ended(tick(678_999, true).await));
+        let bench = bench.reopened().await;
+        let store = &*bench.store;
+        let tick = |ms, continues| store.clock_ticked(Tick { now: at(ms), lease: LEASE, continues });
+        assert!(!ended(tick(679_000, false).await), "another process");
+        assert!(!ended(tick(768_999, true).await));
+        let last = tick(769_000, true).await.unwrap();
+        assert_eq!((last.continuous_since, last.changed, last.cut), (at(679_000), vec![run], 0));
+    });
+}
+
+#[test]
+fn a_clock_that_was_set_back_leaves_no_lease_without_an_end() {
+    on_every_engine(|bench| async move {
+        let store = &*bench.store;
+        let (runner, _) = registered(store, "p1", "h1").await;
+        let run = ready_run(store, "r1", 1, 1).await;
+        let claim = claimed(store, &runner, &[], at(3_600_000)).await.expect("a task");
+        let until = async || store.snapshot(&run).await.unwrap().orchestration.tasks[0].lease_until;
+        assert_eq!(until().await, Some(at(3_690_000)));
+        let tick = |ms, continues| store.clock_ticked(Tick { now: at(ms), lease: LEASE, continues });
+        // An hour back. The runner may still live: it gets one lease from now.
+        assert_eq!(tick(0, false).await.unwrap().cut, 1);
+        assert_eq!(until().await, Some(at(90_000)));
+        let beat = [Beat { attempt: claim.attempt, epoch: claim.epoch, progress: Progress::default() }];
+        let alive = store.attempts_renewed(&runner, &beat, at(95_000), at(5_000)).await.unwrap();
+        assert!(alive[0].is_some());
+        assert_eq!(
+            tick(90_000, true).await.unwrap(),
+            Ticked { continuous_since: at(0), changed: vec![], cut: 0 }
+        );
+        assert_eq!(tick(95_001, true).await.unwrap().changed, vec![run.clone()]);
     });
 }

@@ -221,3 +221,60 @@ async fn a_lock_held_by_another_process_is_an_outage_and_not_a_hang() {
     bench.store.ready().await.unwrap();
     assert_eq!(bench.store.delivery_received(delivery("d"), at(1)).await.unwrap(), Received::New);
 }
+
+/// A database as the first version made it, with a run that a runner works on, opens and goes on.
+#[tokio::test]
+async fn a_database_of_the_first_version_with_a_live_run_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let (now, old) = (dir.path().join("now.db"), dir.path().join("old.db"));
+    let (run, runner, claim) = {
+        let store = Sqlite::open(&now).await.unwrap();
+        let (runner, _) = registered(&store, "p1", "h1").await;
+        let run = ready_run(&store, "r1", 1, 2).await;
+        let claim = claimed(&store, &runner, &[], at(100)).await.expect("a task");
+        store.close().await;
+        (run, runner, claim)
+    };
+    let first = dir.path().join("migrations");
+    std::fs::create_dir(&first).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    std::fs::copy(root.join("0001_init.sql"), first.join("0001_init.sql")).unwrap();
+    let options = SqliteConnectOptions::new().filename(&old).create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::migrate::Migrator::new(first)
+        .await
+        .unwrap()
+        .run_direct(None, &mut connection, false)
+        .await
+        .unwrap();
+    sqlx::query("ATTACH DATABASE ? AS now")
+        .bind(now.display().to_string())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    for table in ["inbox", "triggers", "runs", "tasks", "attempts", "effects", "runners"] {
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?, 'main')")
+            .bind(table)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let columns = columns.join(", ");
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}");
+        sqlx::query(sqlx::AssertSqlSafe(copy)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+
+    let store = Sqlite::open(&old).await.unwrap();
+    store.ready().await.unwrap();
+    // The store has no clock yet: the lease, long over, is judged only after a whole one.
+    let tick =
+        |ms, continues| store.clock_ticked(divisi::store::Tick { now: at(ms), lease: LEASE, continues });
+    assert!(tick(500_000, false).await.unwrap().changed.is_empty());
+    assert!(store.lease_held(&claim.attempt, claim.epoch, &runner).await.unwrap());
+    let pushed = TaskEvent::Pushed { epoch: claim.epoch, published: published(), spent: spent() };
+    changed(&store, &run, claim.attempt.task, pushed, at(500_100)).await;
+    let other = claimed(&store, &runner, &[], at(500_200)).await.expect("the other task");
+    assert!(tick(590_201, true).await.unwrap().changed.len() == 1, "and then leases end as ever");
+    assert!(!store.lease_held(&other.attempt, other.epoch, &runner).await.unwrap());
+    assert_eq!(integrity(&old).await, "ok");
+}

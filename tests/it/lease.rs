@@ -1,0 +1,8 @@
+//! Leases and the fence: the protocol as a model, and the shipped processes.
+
+mod checks;
+mod fleet;
+mod hosts;
+mod jump;
+mod model;
+mod proxy;
