@@ -22,7 +22,8 @@ pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
 pub use policy::RunPolicy;
 pub use run::{IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Target, Usage};
 pub use task::{
-    CommandRun, IssueRef, MAX_LOSSES, Progress, Published, Refusal, Size, Spent, Task, TaskEvent, TaskState,
+    CommandRun, IssueRef, MAX_CRASHES, MAX_LOSSES, Progress, Published, RESUME_GRACE, Refusal, Resume, Size,
+    Spent, Task, TaskEvent, TaskState,
 };
 
 #[cfg(test)]

@@ -88,6 +88,7 @@ impl Attempt {
         };
         let launched = self.shared.options.launcher.start(spec).await;
         let process = launched.map_err(|e| Halt::retry(phase.failed(), sentence(&e)))?;
+        self.started(&process.handle()).await?;
         let mut tail = Tail::new(Failure::TAIL_LINES);
         let each = |output: Output| {
             tail.push(&output.line);

@@ -6,6 +6,7 @@ use super::home::Home;
 use super::lease::{Held, Holds, keep};
 use super::memory::Memory;
 use super::options::{AgentConfig, RunnerError, RunnerOptions};
+use super::sweep::sweep;
 use crate::agents::Stop;
 use crate::clock;
 use crate::dispatch::{CallError, Client, until_answered, wire};
@@ -23,7 +24,7 @@ const CLAIM_WAIT: Duration = Duration::from_secs(25);
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long attempts that only have to push and report may take when the process is told to end.
 const LAST_STEPS: Duration = Duration::from_secs(8);
-/// How long all others may take to stop their agents and remove their directories.
+/// How long all others may take to stop their agents and to hand their attempts back.
 const STOPPING: Duration = Duration::from_secs(5);
 
 /// What all attempts of this process share.
@@ -31,7 +32,8 @@ pub(super) struct Shared {
     pub(super) options: RunnerOptions,
     pub(super) client: Client,
     pub(super) git: HostGit,
-    pub(super) home: Home,
+    pub(super) home: Arc<Home>,
+    pub(super) host_id: String,
     pub(super) memory: Memory,
     pub(super) fetching: Fetching,
     pub(super) holds: Holds,
@@ -44,8 +46,9 @@ impl Shared {
     }
 }
 
-/// Runs until `shutdown`: then agents are stopped, results that are nearly there are pushed and told, and the rest is left
-/// to the next process of this host, which is handed those tasks again. Takes at most 13 s for that.
+/// Runs until `shutdown`: then nothing more is claimed, results that are nearly there are pushed and told, all other agents
+/// are stopped and their attempts handed back; their work stays on the disk, and the next process of this host goes on with
+/// it. Takes at most 13 s for that.
 ///
 /// # Errors
 /// When the data directory cannot be used, or when the control plane refuses this runner.
@@ -56,6 +59,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
     let register = wire::Register {
         version: wire::VERSION,
         host_id: home.host_id()?,
+        found: home.journal.all().into_iter().map(|record| record.attempt).collect(),
         runner,
         slots: options.slots.max(1),
         agents: options.agents.iter().map(|agent| agent.name.clone()).collect(),
@@ -68,6 +72,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
     let terms = registered.map_err(|error| RunnerError::Refused(error.to_string()))?;
     tracing::info!(
         runner = %register.runner, host = register.host_id, slots = register.slots,
+        found = register.found.len(), keeps = terms.keep.len(),
         confinement = ?options.launcher.confinement(), "The runner is registered."
     );
     let git = HostGit::new(options.launcher.clone(), options.git.clone());
@@ -75,7 +80,8 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
         options,
         client,
         git,
-        home,
+        home: Arc::new(home),
+        host_id: register.host_id,
         memory: Memory::default(),
         fetching: Fetching::default(),
         holds: Holds::default(),
@@ -85,6 +91,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
         () = claim_on(&shared, &mut attempts, Duration::from_millis(terms.lease_ms)) => {}
         () = keep(&shared.client, &shared.holds, &terms) => {}
         () = shared.memory.sample() => {}
+        () = sweep(&shared, terms.keep.clone()) => {}
         () = shutdown.cancelled() => {}
     }
     tracing::info!(attempts = shared.holds.ids().len(), "The runner ends.");
@@ -96,7 +103,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
 }
 
 /// Claims whenever a slot is free. Dropping this loses nothing: an attempt that was handed out and not heard of is handed
-/// out again.
+/// out again, to this process or to the next one of its host.
 async fn claim_on(shared: &Arc<Shared>, attempts: &mut JoinSet<()>, lease: Duration) {
     let slots = Arc::new(Semaphore::new(shared.options.slots.max(1) as usize));
     loop {

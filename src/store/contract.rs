@@ -3,7 +3,7 @@
 use crate::domain::schedule::Limits;
 use crate::domain::{
     AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Refusal, Remote, RunEvent, RunId, RunnerId,
-    Scope, Snapshot, TaskNumber,
+    Scope, Snapshot, Spent, TaskNumber,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -135,6 +135,8 @@ pub struct RunnerSeen {
     pub agents: Vec<String>,
     /// Its sandbox tier.
     pub tier: String,
+    /// Attempts of earlier processes of its host that had begun.
+    pub found: Vec<AttemptId>,
 }
 
 /// An attempt that was handed out.
@@ -272,11 +274,13 @@ pub trait Store: Send + Sync {
 
     // -- runners and leases
 
-    /// A runner process registered. Leases of other processes of the same host end at once
-    /// (`LeaseLost` for each); returns the runs that this changed.
+    /// A runner process registered: nothing of earlier processes of its host is alive. Their leases end at once
+    /// (`Interrupted` for each that had begun, `Released` for the others), and the host is handed those attempts before anything else; returns the runs that this
+    /// changed.
     async fn runner_registered(&self, seen: RunnerSeen, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
     /// Hands out the next attempt (`domain::schedule::pick` among the tasks of active runs that `Orchestration::may_start`) under a lease until `now +
-    /// lease`, or again one that this runner holds and does not list in `holds`. `None`: nothing to do.
+    /// lease`, or again one that this runner holds and does not list in `holds`. Attempts that this host was interrupted
+    /// in come first (`Resumed`), those of other hosts only when their grace is over. `None`: nothing to do.
     async fn attempt_claimed(
         &self,
         runner: &RunnerId,
@@ -297,6 +301,18 @@ pub trait Store: Send + Sync {
     ) -> Result<bool, StoreError>;
     /// The epoch and the runner under which an attempt ended, if it has: for a repeated `finish`.
     async fn attempt_ended_by(&self, attempt: &AttemptId) -> Result<Option<(u64, RunnerId)>, StoreError>;
+
+    /// The runner hands an attempt back in order (`Released`); whether it held it at this epoch. Repeating it is safe.
+    async fn attempt_released(
+        &self,
+        runner: &RunnerId,
+        attempt: &AttemptId,
+        epoch: u64,
+        spent: Spent,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Those of `attempts` that this host has a lease on, or may yet be handed to resume.
+    async fn attempts_kept(&self, host: &str, attempts: Vec<AttemptId>) -> Result<Vec<AttemptId>, StoreError>;
 
     // -- health
 

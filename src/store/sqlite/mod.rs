@@ -17,7 +17,7 @@ use super::{
 use crate::domain::schedule::Limits;
 use crate::domain::{
     AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Remote, RunEvent, RunId, RunnerId, Scope,
-    Snapshot,
+    Snapshot, Spent,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -261,6 +261,19 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<Option<Claimed>, StoreError> {
         leases::claimed(self, runner, holds, limits, lease, now).await
+    }
+    async fn attempt_released(
+        &self,
+        runner: &RunnerId,
+        attempt: &AttemptId,
+        epoch: u64,
+        spent: Spent,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        leases::released(self, runner, attempt, epoch, spent, now).await
+    }
+    async fn attempts_kept(&self, host: &str, attempts: Vec<AttemptId>) -> Result<Vec<AttemptId>, StoreError> {
+        leases::kept(self, host, attempts).await
     }
     async fn leases_expired(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
         leases::expired(self, now).await
