@@ -31,6 +31,8 @@ mod decide_tests;
 #[cfg(test)]
 mod executor_tests;
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod run_tests;
 #[cfg(test)]
 mod sample;

@@ -419,7 +419,8 @@ impl Task {
                 next.crashes += 1;
                 if next.crashes >= MAX_CRASHES {
                     next.release(self.wall_time(now));
-                    let text = format!("The runner's process ended {MAX_CRASHES} times while it worked on this.");
+                    let text =
+                        format!("The runner's process ended {MAX_CRASHES} times while it worked on this.");
                     next.fail(Failure::new(FailureKind::LostRunner, text), now);
                 } else {
                     next.interrupted(host, self.wall_time(now), now);

@@ -36,7 +36,7 @@ pub(super) enum Trouble {
 impl Orchestrator {
     /// The intake loop.
     pub(super) async fn take_in(&self) {
-        while !self.shared.stop.is_cancelled() {
+        while !self.shared.intake.is_cancelled() {
             match self.shared.store.delivery_due(clock::now()).await {
                 Ok(Some(delivery)) => self.take_one(delivery).await,
                 Ok(None) => self.rest().await,
@@ -52,7 +52,7 @@ impl Orchestrator {
         tokio::select! {
             () = self.shared.inbox.notified() => {}
             () = clock::sleep(LOOK_AGAIN) => {}
-            () = self.shared.stop.cancelled() => {}
+            () = self.shared.intake.cancelled() => {}
         }
     }
 

@@ -80,7 +80,11 @@ impl Home {
         let search = move || sandbox::end_orphans(&shims, &attempts, ORPHANS_LIMIT);
         let done = tokio::task::spawn_blocking(search).await.unwrap_or_default();
         if done.found > 0 {
-            tracing::warn!(processes = done.found, left = done.left, "Ended what an earlier runner process left running.");
+            tracing::warn!(
+                processes = done.found,
+                left = done.left,
+                "Ended what an earlier runner process left running."
+            );
         }
         // Whoever registers says that nothing is left.
         if done.left > 0 { Err(HomeError::Orphans(done.left)) } else { Ok(()) }

@@ -312,7 +312,8 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
     /// Those of `attempts` that this host has a lease on, or may yet be handed to resume.
-    async fn attempts_kept(&self, host: &str, attempts: Vec<AttemptId>) -> Result<Vec<AttemptId>, StoreError>;
+    async fn attempts_kept(&self, host: &str, attempts: Vec<AttemptId>)
+    -> Result<Vec<AttemptId>, StoreError>;
 
     // -- health
 

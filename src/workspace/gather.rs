@@ -147,18 +147,8 @@ pub async fn unlock(
     let git = Inside { launcher, settings, workspace, author };
     let what = "remove what an interrupted git left";
     let repo = workspace.paths.private_repo.display().to_string();
-    let places = [
-        repo.as_str(),
-        "-depth",
-        "-name",
-        "*.lock",
-        "-not",
-        "-path",
-        "*/objects/*",
-        "-type",
-        "f",
-        "-delete",
-    ];
+    let places =
+        [repo.as_str(), "-depth", "-name", "*.lock", "-not", "-path", "*/objects/*", "-type", "f", "-delete"];
     git.program("find", what, &places, b"").await?;
     Ok(())
 }

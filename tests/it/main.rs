@@ -14,6 +14,7 @@ mod docs;
 mod egress;
 mod github;
 mod plan;
+mod restart;
 mod runner;
 mod sandbox;
 mod scenarios;

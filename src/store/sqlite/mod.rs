@@ -272,7 +272,11 @@ impl Store for Sqlite {
     ) -> Result<bool, StoreError> {
         leases::released(self, runner, attempt, epoch, spent, now).await
     }
-    async fn attempts_kept(&self, host: &str, attempts: Vec<AttemptId>) -> Result<Vec<AttemptId>, StoreError> {
+    async fn attempts_kept(
+        &self,
+        host: &str,
+        attempts: Vec<AttemptId>,
+    ) -> Result<Vec<AttemptId>, StoreError> {
         leases::kept(self, host, attempts).await
     }
     async fn leases_expired(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
