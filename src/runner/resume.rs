@@ -12,7 +12,7 @@ use crate::workspace::{self, AttemptPaths, Imported, Mirror, Workspace};
 use std::time::Duration;
 
 /// How often what the agent uses is written down while it runs.
-const COUNT: Duration = Duration::from_secs(5);
+const COUNT: Duration = Duration::from_secs(2);
 /// A resumed agent gets at least this much of its time limit.
 const LEAST_TIME: Duration = Duration::from_secs(60);
 

@@ -53,6 +53,8 @@ async fn cut_off(restart: impl FnOnce(&mut World)) {
     let body = format!("A book.\n\n## Tasks\n\n- [ ] {TITLE}\n- [ ] Something that no script knows\n");
     let master = world.trigger("Epic: a book", &body);
     until_exists(&mark).await;
+    // What the agent has used is written down every two seconds.
+    clock::sleep(Duration::from_secs(3)).await;
     restart(&mut world);
     world.until_ended(1).await;
 

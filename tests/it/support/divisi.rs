@@ -16,13 +16,9 @@ pub struct Divisi {
 }
 
 impl Divisi {
-    /// Starts it with these variables and nothing else, and waits until it listens.
-    pub fn start(dir: &Path, env: &BTreeMap<String, String>) -> Self {
-        Self::start_under(dir, env, &[])
-    }
-
-    /// Starts it through other programs, each of which becomes the next.
-    pub fn start_under(dir: &Path, env: &BTreeMap<String, String>, wrapper: &[String]) -> Self {
+    /// Starts it with these variables and nothing else, through other programs each of which becomes the next, and waits
+    /// until it listens.
+    pub fn start(dir: &Path, env: &BTreeMap<String, String>, wrapper: &[String]) -> Self {
         let log = dir.join(format!("serve-{}.log", std::fs::read_dir(dir).map_or(0, Iterator::count)));
         let file = File::create(&log).expect("a log file");
         let words = wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_divisi"), "serve"]);

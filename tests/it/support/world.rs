@@ -72,7 +72,8 @@ pub struct World {
     pub divisi: Option<Divisi>,
     schema: SchemaGuard,
     env: BTreeMap<String, String>,
-    wrapper: Vec<String>,
+    /// As in [`Setup::wrapper`]; counts from the next start on.
+    pub wrapper: Vec<String>,
     dir: tempfile::TempDir,
     checked: bool,
 }
@@ -137,7 +138,7 @@ impl World {
 
     /// Starts Divisi (again).
     pub fn start(&mut self) {
-        let divisi = Divisi::start_under(self.dir.path(), &self.env, &self.wrapper);
+        let divisi = Divisi::start(self.dir.path(), &self.env, &self.wrapper);
         self.github.set_webhook_target(Some(&format!("http://{}/webhooks/github", divisi.address)));
         self.divisi = Some(divisi);
     }
@@ -250,6 +251,15 @@ impl World {
             std::process::Command::new("git").arg("--git-dir").arg(dir).args(args).output().expect("git");
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// What all its lives have logged, the last one at the end.
+    pub fn logs(&self) -> String {
+        let entries = std::fs::read_dir(self.dir.path()).into_iter().flatten().flatten();
+        let mut logs: Vec<PathBuf> = entries.map(|e| e.path()).collect();
+        logs.retain(|path| path.extension().is_some_and(|e| e == "log"));
+        logs.sort_by_key(|path| std::fs::metadata(path).and_then(|m| m.modified()).ok());
+        logs.iter().map(|path| std::fs::read_to_string(path).unwrap_or_default()).collect()
     }
 
     /// From the next start on, the agent does nothing and fails.
