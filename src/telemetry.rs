@@ -143,6 +143,8 @@ pub mod names {
     pub const WEBHOOKS: &str = "divisi_webhooks_total";
     /// Seconds from the first byte of a delivery to its answer.
     pub const WEBHOOK_SECONDS: &str = "divisi_webhook_seconds";
+    /// Deliveries that did not come and were found in GitHub's list.
+    pub const DELIVERIES_FOUND: &str = "divisi_deliveries_found_total";
     /// Runs that ended, by `outcome`.
     pub const RUNS: &str = "divisi_runs_total";
     /// Attempts that ended, by `outcome` (`pushed` or the kind of failure).
@@ -160,6 +162,7 @@ pub mod names {
     pub fn describe() {
         describe_counter!(WEBHOOKS, "Webhook deliveries by event and outcome.");
         describe_histogram!(WEBHOOK_SECONDS, Unit::Seconds, "Time until a delivery is answered.");
+        describe_counter!(DELIVERIES_FOUND, "Deliveries that did not come and were found in GitHub's list.");
         describe_counter!(RUNS, "Runs that ended, by outcome.");
         describe_counter!(ATTEMPTS, "Attempts that ended, by outcome.");
         describe_counter!(EFFECTS, "Writes to GitHub by kind and outcome.");

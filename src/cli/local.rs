@@ -6,7 +6,7 @@ use super::live::Live;
 use super::plane::{Plane, PlaneOptions};
 use super::terminal::{ended, say};
 use crate::clock;
-use crate::config::{Agent, Config, GitHub, default_slots, host};
+use crate::config::{Agent, Config, Deliveries, GitHub, default_slots, host};
 use crate::domain::{EffectKey, EffectState, Orchestration, RunState};
 use crate::github::Pace;
 use crate::sandbox;
@@ -119,6 +119,7 @@ impl Local {
             webhook_secrets: vec![SecretString::from(secret)],
             api_url: simulator.base_url(),
             web_url: simulator.web_url(),
+            deliveries: Deliveries::Webhook,
             visibility_lag: Duration::from_secs(1),
             writes_per_minute: 600,
         };

@@ -81,6 +81,7 @@ impl Plane {
             data_dir: data_dir.clone(),
             web_url: config.github.web_url.clone(),
             visibility_lag: config.github.visibility_lag,
+            catch_up_every: config.github.deliveries.every(),
             request_deadline: REQUEST_DEADLINE,
             lease: LEASE,
             runs_per_repo: config.limits.runs_per_repo,
@@ -237,11 +238,15 @@ fn public(
     orchestrator: Orchestrator,
 ) -> anyhow::Result<axum::Router> {
     let inbox = server::StoreInbox::new(store.clone(), move || orchestrator.delivery_stored());
-    let hook = server::webhook(server::Webhook {
-        verifier: server::Verifier::new(&config.github.webhook_secrets)?,
-        allow: server::AllowList::default(),
-        inbox: Arc::new(inbox),
-    });
+    let hook = match config.github.deliveries {
+        // Whoever can reach this address could only send what must not come in this way.
+        config::Deliveries::Poll(_) => axum::Router::new(),
+        config::Deliveries::Webhook => server::webhook(server::Webhook {
+            verifier: server::Verifier::new(&config.github.webhook_secrets)?,
+            allow: server::AllowList::default(),
+            inbox: Arc::new(inbox),
+        }),
+    };
     let open = hook.merge(server::health(Arc::new(Health(store))));
     let tokens: Vec<server::ApiToken> = config.api.tokens.iter().map(token).collect();
     let access = server::Access::new(&tokens, address.ip())?;

@@ -3,7 +3,7 @@
 use super::exit::Exit;
 use super::plane::{Plane, PlaneOptions};
 use super::terminal;
-use crate::config::{self, host};
+use crate::config::{self, Deliveries, host};
 use crate::github::Pace;
 use crate::telemetry::{self, LogOptions, MetricsPage, Redactor};
 use std::path::PathBuf;
@@ -38,7 +38,14 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let plane = Plane::start(&loaded.config, options).await?;
-    tracing::info!(address = %plane.address, "Divisi listens; point the App's webhook at /webhooks/github");
+    match loaded.config.github.deliveries {
+        Deliveries::Webhook => {
+            tracing::info!(address = %plane.address, "Divisi listens; point the App's webhook at /webhooks/github");
+        }
+        Deliveries::Poll(every) => {
+            tracing::info!(address = %plane.address, ?every, "Divisi listens for health checks and reads GitHub's list of deliveries");
+        }
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

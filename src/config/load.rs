@@ -7,7 +7,8 @@ use super::reader::{Entry, read};
 use super::schema::SERVER;
 use super::value::{read_duration, read_token};
 use super::{
-    Agent, AgentKind, Api, ApiToken, Config, Database, GitHub, Limits, Metrics, Runner, host, secret,
+    Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Runner, host,
+    secret,
 };
 use config::builder::DefaultState;
 use config::{ConfigBuilder, File, FileFormat};
@@ -137,6 +138,8 @@ struct RawGitHub {
     private_key: Option<SecretString>,
     private_key_path: Option<PathBuf>,
     webhook_secret: Option<OneOrMore>,
+    deliveries: String,
+    poll_interval: String,
     api_url: String,
     web_url: String,
     visibility_lag: String,
@@ -285,7 +288,8 @@ fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Opt
         Some(OneOrMore::More(secrets)) => secrets,
         None => Vec::new(),
     };
-    if webhook_secrets.is_empty() {
+    let polls = raw.deliveries == "poll";
+    if webhook_secrets.is_empty() && !polls {
         problems.push(absent("github.webhook_secret"));
     }
     let private_key = private_key(raw.private_key, raw.private_key_path, entries)
@@ -296,6 +300,11 @@ fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Opt
         (Some(app_id), Ok(private_key)) if problems.len() == before => Some(GitHub {
             app_id,
             private_key,
+            deliveries: if polls {
+                Deliveries::Poll(read_duration(&raw.poll_interval)?)
+            } else {
+                Deliveries::Webhook
+            },
             webhook_secrets,
             api_url: trimmed(raw.api_url),
             web_url: trimmed(raw.web_url),

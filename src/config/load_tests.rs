@@ -118,6 +118,17 @@ fn a_server_without_a_webhook_secret_does_not_start() {
 }
 
 #[test]
+fn polling_needs_no_webhook_secret_and_has_its_own_interval() {
+    let file = ENOUGH.replace("webhook_secret = \"canary-s\"\n", "deliveries = \"poll\"\n");
+    let config = resolve(&file, &[]).unwrap().config;
+    assert_eq!(config.github.deliveries, Deliveries::Poll(Duration::from_secs(10)));
+    let config = resolve(&file, &[("DIVISI_GITHUB__POLL_INTERVAL", "45s")]).unwrap().config;
+    assert_eq!(config.github.deliveries.every(), Duration::from_secs(45));
+    assert_eq!(resolve(ENOUGH, &[]).unwrap().config.github.deliveries.every(), Duration::from_secs(300));
+    assert!(refused(&file.replace("poll", "pol"), &[]).contains("`github.deliveries`"));
+}
+
+#[test]
 fn a_broken_file_is_never_replaced_by_defaults() {
     let whole = [
         ("DIVISI_GITHUB__APP_ID", "1"),

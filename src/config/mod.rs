@@ -25,4 +25,6 @@ pub use machine::default_slots;
 pub use problem::{ConfigError, Problem};
 pub use repository::{RepoFile, RepoFileError};
 pub use runner::{HandoverError, RunnerConfig};
-pub use server::{Agent, AgentKind, Api, ApiToken, Config, Database, GitHub, Limits, Metrics, Role, Runner};
+pub use server::{
+    Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Role, Runner,
+};

@@ -32,6 +32,18 @@ pub const SERVER: &[Key] = &[
     key("github.private_key", Kind::Secret, "", "Private key of the App: PEM, or base64 of it."),
     key("github.private_key_path", Kind::Path, "", "File with the private key, mode 0600 or stricter."),
     key("github.webhook_secret", Kind::Secrets(2), "", "Webhook secret; two while one replaces the other."),
+    key(
+        "github.deliveries",
+        Kind::OneOf(&["webhook", "poll"]),
+        "\"webhook\"",
+        "How deliveries come in: GitHub sends them, or they are read from its list.",
+    ),
+    key(
+        "github.poll_interval",
+        Kind::Duration(1, 300),
+        "\"10s\"",
+        "Time between two looks at GitHub's list of deliveries, with `poll`.",
+    ),
     key("github.api_url", Kind::SecureUrl, "\"https://api.github.com\"", "Base of GitHub's REST API."),
     key("github.web_url", Kind::SecureUrl, "\"https://github.com\"", "Base of links and of git over HTTPS."),
     key(

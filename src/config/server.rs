@@ -38,7 +38,9 @@ pub struct GitHub {
     pub app_id: u64,
     /// The App's private key in PEM form (from `private_key`, or read from `private_key_path`).
     pub private_key: SecretString,
-    /// One or two webhook secrets, never empty; two while a secret is being rotated.
+    /// How deliveries come in.
+    pub deliveries: Deliveries,
+    /// One or two webhook secrets, two while a secret is being rotated; empty only when nothing comes through the webhook.
     pub webhook_secrets: Vec<SecretString>,
     /// REST base without a trailing slash, such as `https://api.github.com`.
     pub api_url: String,
@@ -50,6 +52,25 @@ pub struct GitHub {
     /// How many writes a minute go to one installation in the long run. The default stays below GitHub's limits; an
     /// Enterprise Server without limits allows more.
     pub writes_per_minute: u32,
+}
+
+/// How deliveries come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deliveries {
+    /// GitHub sends them; what did not come is looked for every 5 minutes.
+    Webhook,
+    /// They are read from GitHub's list, and in no other way, this often.
+    Poll(Duration),
+}
+
+impl Deliveries {
+    /// The time between two looks at GitHub's list.
+    pub fn every(self) -> Duration {
+        match self {
+            Self::Webhook => Duration::from_secs(300),
+            Self::Poll(every) => every,
+        }
+    }
 }
 
 /// Where the state is kept.

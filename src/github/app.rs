@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
+/// Pages of 100 deliveries: what a large organisation makes in the days for which GitHub keeps them.
+const MOST_DELIVERIES: usize = 2_000;
+
 /// Calls that concern tokens only; they are in no run's count of calls.
 const TOKENS: &str = "divisi_tokens_total";
 
@@ -194,6 +197,20 @@ impl App {
         }
     }
 
+    /// The installations of the App, by number; a suspended one is left out.
+    pub async fn installations(&self) -> Result<Vec<u64>> {
+        #[derive(Deserialize)]
+        struct Raw {
+            id: u64,
+            suspended_at: Option<Timestamp>,
+        }
+        let op = "list the App's installations";
+        let fetch = |path: String| async move { self.core.read_as_app(op, &path).await };
+        let all: Vec<Raw> =
+            pages::all(op, "/app/installations?per_page=100".to_owned(), fetch, |_: &[Raw]| true).await?;
+        Ok(all.into_iter().filter(|i| i.suspended_at.is_none()).map(|i| i.id).collect())
+    }
+
     /// The attempts of the App's hook since `since`, newest first (GitHub keeps three days).
     pub async fn deliveries(&self, since: Timestamp) -> Result<Vec<DeliveryItem>> {
         #[derive(Deserialize)]
@@ -209,7 +226,8 @@ impl App {
         let op = "list the App's deliveries";
         let fetch = |path: String| async move { self.core.read_as_app(op, &path).await };
         let recent = |page: &[Raw]| page.iter().all(|d| d.delivered_at >= since);
-        let all = pages::all(op, "/app/hook/deliveries?per_page=100".to_owned(), fetch, recent).await?;
+        let first = "/app/hook/deliveries?per_page=100".to_owned();
+        let all = pages::up_to(MOST_DELIVERIES, op, first, fetch, recent).await?;
         let item = |d: Raw| DeliveryItem {
             id: d.id,
             guid: DeliveryId::new(d.guid),

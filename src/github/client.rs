@@ -60,6 +60,26 @@ pub struct RepoClient {
     calls: CallCounter,
 }
 
+#[derive(serde::Deserialize)]
+struct RawRepository {
+    id: u64,
+    name: String,
+    owner: RawOwner,
+    default_branch: String,
+}
+
+#[derive(serde::Deserialize)]
+struct RawOwner {
+    login: String,
+}
+
+impl RawRepository {
+    fn translate(self, installation: u64) -> Repo {
+        let Self { id, name, owner, default_branch } = self;
+        Repo { id, owner: owner.login, name, installation, default_branch }
+    }
+}
+
 impl Client {
     pub(super) fn new(core: Arc<Core>, installation: u64) -> Self {
         let limiter = Limiter::new(core.pace);
@@ -78,26 +98,30 @@ impl Client {
 
     /// The repository as it is named today, by its id: after [`Error::Moved`].
     pub async fn repository(&self, id: u64, calls: &CallCounter) -> Result<Repo> {
-        #[derive(serde::Deserialize)]
-        struct Raw {
-            id: u64,
-            name: String,
-            owner: RawOwner,
-            default_branch: String,
-        }
-        #[derive(serde::Deserialize)]
-        struct RawOwner {
-            login: String,
-        }
         let op = "read a repository by its id";
-        let raw: Raw = self.read(op, &format!("/repositories/{id}"), calls).await?.read(op)?;
-        Ok(Repo {
-            id: raw.id,
-            owner: raw.owner.login,
-            name: raw.name,
-            installation: self.shared.installation,
-            default_branch: raw.default_branch,
-        })
+        let raw: RawRepository = self.read(op, &format!("/repositories/{id}"), calls).await?.read(op)?;
+        Ok(raw.translate(self.shared.installation))
+    }
+
+    /// The repositories that the installation may use.
+    pub async fn repositories(&self, calls: &CallCounter) -> Result<Vec<Repo>> {
+        #[derive(serde::Deserialize)]
+        struct Page {
+            repositories: Vec<RawRepository>,
+        }
+        let op = "list the installation's repositories";
+        let mut repositories = Vec::new();
+        for page in 1..=pages::MAX_PAGES {
+            let path = format!("/installation/repositories?per_page=100&page={page}");
+            let answer: Page = self.read(op, &path, calls).await?.read(op)?;
+            let full = answer.repositories.len() == 100;
+            repositories
+                .extend(answer.repositories.into_iter().map(|r| r.translate(self.shared.installation)));
+            if !full {
+                break;
+            }
+        }
+        Ok(repositories)
     }
 
     pub(super) fn core(&self) -> &Core {

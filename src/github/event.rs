@@ -215,6 +215,9 @@ struct HeadComment<'a> {
     body: Option<Cow<'a, str>>,
 }
 
+const EVENT_NOT_USED: &str = "event not used";
+const ACTION_NOT_USED: &str = "action not used";
+
 /// Says what happens to a verified body of the event named in `X-GitHub-Event`.
 ///
 /// Stored is what can change a run: the trigger label, comments that are commands, and what people do by hand
@@ -224,7 +227,7 @@ pub fn route(event: &str, body: &[u8]) -> Routed {
     match event {
         "ping" => return Routed::Ping,
         "issues" | "issue_comment" | "pull_request" | "repository" => {}
-        _ => return Routed::Ignored("event not used"),
+        _ => return Routed::Ignored(EVENT_NOT_USED),
     }
     let Ok(head) = serde_json::from_slice::<Head>(body) else {
         return Routed::Handled(Headline { malformed: true, ..Headline::default() });
@@ -246,7 +249,7 @@ pub fn route(event: &str, body: &[u8]) -> Routed {
         ("issues", "closed" | "reopened" | "deleted" | "transferred")
         | ("pull_request", "closed" | "reopened")
         | ("repository", "renamed" | "transferred") => None,
-        _ => Some("action not used"),
+        _ => Some(ACTION_NOT_USED),
     };
     match (ignored, head.installation, head.repository) {
         (Some(reason), _, _) => Routed::Ignored(reason),
@@ -261,6 +264,17 @@ pub fn route(event: &str, body: &[u8]) -> Routed {
             repository: String::new(),
             malformed: true,
         }),
+    }
+}
+
+/// Whether a body of this event and action may be routed: what lists of deliveries show of one.
+pub fn may_be_routed(event: &str, action: Option<&str>) -> bool {
+    let body = serde_json::json!({ "action": action }).to_string();
+    match route(event, body.as_bytes()) {
+        Routed::Ping => false,
+        // These two are said of the event and the action alone, every other reason of what is in the body.
+        Routed::Ignored(why) => why != EVENT_NOT_USED && why != ACTION_NOT_USED,
+        Routed::Handled(_) => true,
     }
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, Uri, header};
 use serde::de::DeserializeOwned;
 
 /// Lists that are longer than this many pages (of 100) are an error and no endless loop.
-const MAX_PAGES: usize = 100;
+pub(super) const MAX_PAGES: usize = 100;
 
 /// All items, page by page, as long as `go_on` says so for a page.
 pub(super) async fn all<T, F, A>(
@@ -23,9 +23,25 @@ where
     F: Fn(String) -> A,
     A: Future<Output = Result<Answer>>,
 {
+    up_to(MAX_PAGES, op, first, fetch, go_on).await
+}
+
+/// The same with another limit on the number of pages.
+pub(super) async fn up_to<T, F, A>(
+    pages: usize,
+    op: &'static str,
+    first: String,
+    fetch: F,
+    go_on: impl Fn(&[T]) -> bool,
+) -> Result<Vec<T>>
+where
+    T: DeserializeOwned,
+    F: Fn(String) -> A,
+    A: Future<Output = Result<Answer>>,
+{
     let mut items = Vec::new();
     let mut path = first;
-    for _ in 0..MAX_PAGES {
+    for _ in 0..pages {
         let answer = fetch(path).await?;
         let page: Vec<T> = answer.read(op)?;
         let more = go_on(&page);
@@ -35,7 +51,7 @@ where
             None => return Ok(items),
         }
     }
-    Err(Error::Protocol { op, message: format!("the list has more than {MAX_PAGES} pages") })
+    Err(Error::Protocol { op, message: format!("the list has more than {pages} pages") })
 }
 
 /// Path and query of the link to the next page. Addresses may hold commas, so links are found by `<` and `>`.

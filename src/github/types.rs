@@ -76,6 +76,8 @@ pub struct Issue {
     pub is_pull_request: bool,
     /// Names of its labels.
     pub labels: Vec<String>,
+    /// When it was opened.
+    pub created_at: Timestamp,
     /// Last change.
     pub updated_at: Timestamp,
     /// Whether this App opened it.
@@ -162,6 +164,7 @@ pub(super) struct RawIssue {
     pull_request: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     labels: Vec<RawLabel>,
+    created_at: Timestamp,
     updated_at: Timestamp,
     user: Option<RawUser>,
     performed_via_github_app: Option<RawApp>,
@@ -234,6 +237,7 @@ impl RawIssue {
             state: self.state,
             is_pull_request: self.pull_request.is_some(),
             labels: self.labels.into_iter().filter_map(name).collect(),
+            created_at: self.created_at,
             updated_at: self.updated_at,
             author_is_app: is_mine(me, self.user.as_ref(), self.performed_via_github_app.as_ref()),
             author: self.user.map(|user| user.login),

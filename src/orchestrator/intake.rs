@@ -1,4 +1,4 @@
-//! From a stored delivery to what it changes, one at a time and in order of arrival.
+//! From a stored delivery to what it changes, in order of arrival for each repository.
 //!
 //! All that a delivery changes in the store is one transaction ([`Settlement`]); what it makes Divisi say is in
 //! the same transaction as effects, sent afterwards by the answering loop.
@@ -6,6 +6,8 @@
 use super::Orchestrator;
 use super::answer::Draft;
 use super::effects::{self, Answer};
+use super::labels;
+use super::lanes::Lanes;
 use crate::clock;
 use crate::domain::command::{self, Command, TRIGGER_LABEL};
 use crate::domain::{RunEvent, Target, Task, TaskEvent, TaskState};
@@ -13,11 +15,15 @@ use crate::github::event::{Event, EventIssue, EventPull, Kind};
 use crate::github::{CallCounter, Error};
 use crate::report;
 use crate::store::{InboxDelivery, Settled, Settlement, StoreError, TaskRole};
+use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
 use std::time::Duration;
 
 /// With nothing to do, the inbox is looked at again so much later: a wake-up is only a hint.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Answers that are given side by side.
+const ANSWERS: usize = 8;
 
 /// A settlement that collides with another change is worked out anew at most so often at once.
 const COLLISIONS: u32 = 5;
@@ -34,29 +40,38 @@ pub(super) enum Trouble {
 }
 
 impl Orchestrator {
-    /// The intake loop.
+    /// The intake loop: one delivery of a repository at a time and in order, several repositories side by side, so that a slow answer to one
+    /// does not keep the others waiting.
     pub(super) async fn take_in(&self) {
+        let mut lanes = Lanes::default();
         while !self.shared.intake.is_cancelled() {
-            match self.shared.store.delivery_due(clock::now()).await {
-                Ok(Some(delivery)) => self.take_one(delivery).await,
-                Ok(None) => self.rest().await,
+            lanes.free();
+            if lanes.are_full() {
+                self.rest(&mut lanes).await;
+                continue;
+            }
+            match self.shared.store.delivery_due(clock::now(), &lanes.taken()).await {
+                Ok(Some(delivery)) => lanes.take(self, delivery),
+                Ok(None) => self.rest(&mut lanes).await,
                 Err(error) => {
                     tracing::warn!(%error, "the inbox cannot be read; trying again");
-                    self.rest().await;
+                    self.rest(&mut lanes).await;
                 }
             }
         }
+        lanes.end().await;
     }
 
-    async fn rest(&self) {
+    async fn rest(&self, lanes: &mut Lanes) {
         tokio::select! {
             () = self.shared.inbox.notified() => {}
+            () = lanes.one_ends() => {}
             () = clock::sleep(LOOK_AGAIN) => {}
             () = self.shared.intake.cancelled() => {}
         }
     }
 
-    async fn take_one(&self, delivery: InboxDelivery) {
+    pub(super) async fn take_one(&self, delivery: InboxDelivery) {
         let (id, tries) = (delivery.id.clone(), delivery.tries);
         let trouble = match self.settle(&delivery).await {
             Ok(note) => {
@@ -89,6 +104,12 @@ impl Orchestrator {
 
     /// Works out what the delivery changes and commits it; a collision with another change starts over.
     async fn settle(&self, delivery: &InboxDelivery) -> Result<String, Trouble> {
+        if let Some(settlement) = labels::noticed(delivery) {
+            let note = settlement.note.clone();
+            self.shared.store.delivery_settled(settlement, clock::now()).await?;
+            self.shared.answers.notify_one();
+            return Ok(note);
+        }
         let me = self.shared.github.info().await?;
         let calls = CallCounter::default();
         let event = match Event::read(delivery.id.clone(), &delivery.event, &delivery.payload, &me) {
@@ -235,14 +256,14 @@ impl Orchestrator {
         while !self.shared.stop.is_cancelled() {
             match self.shared.store.answers_due(clock::now()).await {
                 Ok(due) => {
-                    for effect in due {
-                        if self.shared.stop.is_cancelled() {
-                            return;
-                        }
-                        if let Err(error) = self.answer_one(&effect).await {
+                    let give = |effect| async move {
+                        if !self.shared.stop.is_cancelled()
+                            && let Err(error) = self.answer_one(&effect).await
+                        {
                             tracing::warn!(%error, "an answer could not be recorded; it is tried again");
                         }
-                    }
+                    };
+                    stream::iter(due).for_each_concurrent(ANSWERS, give).await;
                 }
                 Err(error) => tracing::warn!(%error, "the answers cannot be read; trying again"),
             }

@@ -4,9 +4,12 @@
 //! Every write to GitHub goes through `effects`. Wake-ups are hints: a lost one costs one sweep.
 
 mod answer;
+mod catch_up;
 mod credentials;
 mod effects;
 mod intake;
+mod labels;
+mod lanes;
 mod logs;
 mod reconcile;
 mod retry;
@@ -38,6 +41,8 @@ pub struct Settings {
     pub web_url: String,
     /// How long GitHub may take to show in a list what was just written.
     pub visibility_lag: Duration,
+    /// Time between two looks for deliveries that did not come.
+    pub catch_up_every: Duration,
     /// How long one request may take.
     pub request_deadline: Duration,
     /// How long a lease lasts; expiry is judged only after the process has run for as long.
@@ -114,6 +119,9 @@ impl Orchestrator {
         self.shared.tasks.spawn(async move { intake.take_in().await });
         let answers = self.clone();
         self.shared.tasks.spawn(async move { answers.answer().await });
+        let catch_up = self.clone();
+        let every = self.shared.settings.catch_up_every;
+        self.shared.tasks.spawn(async move { catch_up.catch_up(every).await });
         let sweeps = self.clone();
         self.shared.tasks.spawn(async move { sweeps.sweep().await });
         Ok(())

@@ -66,6 +66,13 @@ pub fn already_running(state: &Orchestration) -> String {
     )
 }
 
+/// A label that was put on while nobody listened, longer ago than GitHub keeps deliveries.
+pub fn label_not_heard_of() -> String {
+    format!(
+        "This issue carries the label `{TRIGGER_LABEL}`, but nothing told me when it was put on: I was not reachable, and GitHub keeps such messages for three days only. Nothing was started. To start, comment `{COMMAND}`; `{COMMAND} --help` shows what else there is."
+    )
+}
+
 /// A `.github/divisi.toml` that cannot be read.
 pub fn bad_config(file: &str, error: &str, snippet: &str) -> String {
     let shown = [error, snippet].into_iter().filter(|t| !t.trim().is_empty()).flat_map(str::lines);

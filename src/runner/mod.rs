@@ -10,6 +10,7 @@ mod attempt;
 mod brief;
 mod checkout;
 mod commands;
+mod disk;
 mod halt;
 mod home;
 mod lease;

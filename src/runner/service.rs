@@ -2,6 +2,7 @@
 
 use super::attempt::{TIER, carry_out};
 use super::checkout::Fetching;
+use super::disk;
 use super::home::Home;
 use super::lease::{Held, Holds, keep};
 use super::memory::Memory;
@@ -12,6 +13,7 @@ use crate::clock;
 use crate::dispatch::{CallError, Client, until_answered, wire};
 use crate::domain::RunnerId;
 use crate::workspace::HostGit;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 const CLAIM_WAIT: Duration = Duration::from_secs(25);
 /// How soon a claim that got no answer is repeated.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How often a full disk is looked at again.
+const ROOM_AGAIN: Duration = Duration::from_secs(2);
 /// How long attempts that only have to push and report may take when the process is told to end.
 const LAST_STEPS: Duration = Duration::from_secs(8);
 /// How long all others may take to stop their agents and to hand their attempts back.
@@ -110,6 +114,7 @@ async fn claim_on(shared: &Arc<Shared>, attempts: &mut JoinSet<()>, lease: Durat
         // The semaphore is never closed.
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         while attempts.try_join_next().is_some() {}
+        wait_for_room(&shared.options.data_dir).await;
         let asked = clock::instant();
         let claimed = shared.client.claim(shared.holds.ids(), CLAIM_WAIT).await;
         let assignment = match claimed {
@@ -131,6 +136,18 @@ async fn claim_on(shared: &Arc<Shared>, attempts: &mut JoinSet<()>, lease: Durat
             shared.holds.remove(&attempt);
             drop(slot);
         });
+    }
+}
+
+/// Returns when the disk has room for another attempt; says so once when it has not.
+async fn wait_for_room(data_dir: &Path) {
+    let mut told = false;
+    while !disk::has_room(data_dir) {
+        if !told {
+            tracing::warn!(dir = %data_dir.display(), "The disk is nearly full: no attempt is started until there is room.");
+            told = true;
+        }
+        clock::sleep(ROOM_AGAIN).await;
     }
 }
 

@@ -6,7 +6,7 @@ use super::world::World;
 use crate::clock;
 use bytes::Bytes;
 use hmac::{Hmac, Mac as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::Sha256;
 use std::sync::Arc;
@@ -49,7 +49,15 @@ pub struct Delivery {
 /// After this time the next delivery is started although the receiver has not answered this one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long an attempt is shown and can be asked for again.
+const KEPT: SignedDuration = SignedDuration::from_hours(3 * 24);
+
 impl Delivery {
+    /// Whether it was attempted, and not so long ago that GitHub has forgotten it.
+    pub(super) fn is_kept(&self) -> bool {
+        self.delivered_at.is_some_and(|at| clock::now().duration_since(at) <= KEPT)
+    }
+
     pub(super) fn first(
         id: u64,
         event: &str,
@@ -80,7 +88,7 @@ impl Delivery {
 impl World {
     /// Queues a new attempt of a delivery, with its GUID and its bytes.
     pub(super) fn redeliver(&mut self, id: u64) -> Result<(), Refusal> {
-        let old = self.deliveries.iter().find(|d| d.id == id && d.delivered_at.is_some());
+        let old = self.deliveries.iter().find(|d| d.id == id && d.is_kept());
         let mut again = old.cloned().ok_or_else(Refusal::not_found)?;
         again.id = self.next_id();
         again.redelivery = true;

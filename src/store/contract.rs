@@ -7,6 +7,7 @@ use crate::domain::{
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Why a store operation did not happen. Nothing was changed then.
@@ -59,6 +60,25 @@ pub struct InboxDelivery {
     pub received_at: Timestamp,
     /// How often it was tried before.
     pub tries: u32,
+}
+
+/// Work that goes through a list by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The catch-up of deliveries: all that GitHub attempted before are here or need not be.
+    Deliveries,
+    /// The look for labelled issues whose delivery GitHub no longer keeps.
+    Labelled,
+}
+
+impl Mark {
+    /// The stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deliveries => "deliveries",
+            Self::Labelled => "labelled",
+        }
+    }
 }
 
 /// An effect that an intake wants, in a delivery's scope.
@@ -179,8 +199,12 @@ pub trait Store: Send + Sync {
 
     /// Commits a delivery durably (fsync) before it returns.
     async fn delivery_received(&self, delivery: NewDelivery, now: Timestamp) -> Result<Received, StoreError>;
-    /// The oldest delivery that is due (`new`, and not deferred past `now`). Does not lock it: one intake loop.
-    async fn delivery_due(&self, now: Timestamp) -> Result<Option<InboxDelivery>, StoreError>;
+    /// The oldest delivery that is due (`new`, and not deferred past `now`) and none of `but`. Does not lock it: one intake loop.
+    async fn delivery_due(
+        &self,
+        now: Timestamp,
+        but: &[DeliveryId],
+    ) -> Result<Option<InboxDelivery>, StoreError>;
     /// Puts a delivery off until `until` after a temporary failure; `error` is kept for people.
     async fn delivery_deferred(
         &self,
@@ -192,6 +216,17 @@ pub trait Store: Send + Sync {
     async fn delivery_settled(&self, settlement: Settlement, now: Timestamp) -> Result<Settled, StoreError>;
     /// Removes settled deliveries received before `before`, and their settled effects; returns how many.
     async fn deliveries_pruned(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Which of these GUIDs were committed here.
+    async fn deliveries_known(&self, ids: &[DeliveryId]) -> Result<HashSet<DeliveryId>, StoreError>;
+    /// Whether a delivery waits to be worked on, due or not.
+    async fn deliveries_waiting(&self) -> Result<bool, StoreError>;
+    /// Whether a delivery has told that the trigger label was put on this issue, ever.
+    async fn label_known(&self, repo: u64, issue: u64) -> Result<bool, StoreError>;
+    /// How far this work had come; `None` in a new database.
+    async fn mark(&self, mark: Mark) -> Result<Option<Timestamp>, StoreError>;
+    /// It has come so far; a mark moves forward only.
+    async fn mark_moved(&self, mark: Mark, at: Timestamp) -> Result<(), StoreError>;
 
     // -- runs
 

@@ -8,7 +8,7 @@ mod rows;
 mod sqlite;
 
 pub use contract::{
-    Claimed, InboxDelivery, Intent, NewDelivery, NewEffect, Received, Recorded, RunnerSeen, Settled,
+    Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, Received, Recorded, RunnerSeen, Settled,
     Settlement, Store, StoreError, TaskRole,
 };
 pub use sqlite::Sqlite;

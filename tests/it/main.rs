@@ -9,6 +9,7 @@
 
 mod architecture;
 mod cli;
+mod deliveries;
 mod deploy_files;
 mod docs;
 mod egress;
@@ -20,6 +21,7 @@ mod sandbox;
 mod scenarios;
 mod simulator;
 mod status_file;
+mod storage;
 mod store;
 mod support;
 mod webhook;

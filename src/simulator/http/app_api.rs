@@ -110,7 +110,7 @@ pub(super) fn deliveries(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .deliveries
         .iter()
         .rev()
-        .filter(|d| d.delivered_at.is_some() && d.id < before && of_status(d))
+        .filter(|d| d.is_kept() && d.id < before && of_status(d))
         .take(size + 1)
         .collect();
     let shown = &found[..found.len().min(size)];
@@ -125,7 +125,7 @@ pub(super) fn deliveries(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 pub(super) fn delivery(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.id("delivery_id")?;
-    let found = call.world.deliveries.iter().find(|d| d.id == id && d.delivered_at.is_some());
+    let found = call.world.deliveries.iter().find(|d| d.id == id && d.is_kept());
     Ok(Answer::ok(call.world.delivery_json(found.ok_or_else(Refusal::not_found)?)))
 }
 

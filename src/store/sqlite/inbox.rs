@@ -1,5 +1,6 @@
 //! Deliveries: taken in by group commit, looked at in order, settled together with what they change.
 
+use super::file::Opened;
 use super::{Sqlite, begin, runs};
 use crate::clock;
 use crate::domain::DeliveryId;
@@ -30,12 +31,12 @@ struct Waiting {
 }
 
 impl Writer {
-    pub fn start(pool: SqlitePool) -> Self {
+    pub fn start(pool: SqlitePool, file: Opened) -> Self {
         let (queue, mut waiting) = mpsc::channel(BATCH);
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(BATCH);
             while waiting.recv_many(&mut batch, BATCH).await > 0 {
-                match commit(&pool, &batch).await {
+                match commit(&pool, &file, &batch).await {
                     Ok(outcomes) => {
                         for (waiting, outcome) in batch.drain(..).zip(outcomes) {
                             // Nobody waits any more: the row stays, a redelivery will be `Known`.
@@ -65,7 +66,8 @@ impl Writer {
     }
 }
 
-async fn commit(pool: &SqlitePool, batch: &[Waiting]) -> Result<Vec<Received>, StoreError> {
+async fn commit(pool: &SqlitePool, file: &Opened, batch: &[Waiting]) -> Result<Vec<Received>, StoreError> {
+    file.still_there()?;
     let mut tx = begin(pool).await?;
     let mut outcomes = Vec::with_capacity(batch.len());
     for Waiting { delivery, now, .. } in batch {
@@ -86,12 +88,19 @@ async fn commit(pool: &SqlitePool, batch: &[Waiting]) -> Result<Vec<Received>, S
     Ok(outcomes)
 }
 
-pub(super) async fn due(db: &Sqlite, now: Timestamp) -> Result<Option<InboxDelivery>, StoreError> {
+pub(super) async fn due(
+    db: &Sqlite,
+    now: Timestamp,
+    but: &[DeliveryId],
+) -> Result<Option<InboxDelivery>, StoreError> {
+    let but: Vec<&str> = but.iter().map(DeliveryId::as_str).collect();
     let row: Option<(String, String, Vec<u8>, i64, i64)> = sqlx::query_as(
         "SELECT delivery_id, event, payload, received_at, tries FROM inbox
-         WHERE state = 'new' AND due_at <= ? ORDER BY received_at, rowid LIMIT 1",
+         WHERE state = 'new' AND due_at <= ? AND delivery_id NOT IN (SELECT value FROM json_each(?))
+         ORDER BY received_at, rowid LIMIT 1",
     )
     .bind(ms(now))
+    .bind(to_json(&but)?)
     .fetch_optional(&db.readers)
     .await?;
     let Some((id, event, payload, received_at, tries)) = row else { return Ok(None) };

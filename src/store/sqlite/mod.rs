@@ -5,14 +5,16 @@
 
 mod effects;
 mod error;
+mod file;
 mod inbox;
 mod leases;
+mod marks;
 mod questions;
 mod runs;
 
 use super::{
-    Claimed, InboxDelivery, Intent, NewDelivery, Received, Recorded, RunnerSeen, Settled, Settlement, Store,
-    StoreError, TaskRole,
+    Claimed, InboxDelivery, Intent, Mark, NewDelivery, Received, Recorded, RunnerSeen, Settled, Settlement,
+    Store, StoreError, TaskRole,
 };
 use crate::domain::schedule::Limits;
 use crate::domain::{
@@ -26,6 +28,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Transaction};
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -45,6 +48,7 @@ pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
     inbox: inbox::Writer,
+    file: file::Opened,
 }
 
 type Tx = Transaction<'static, sqlx::Sqlite>;
@@ -87,8 +91,9 @@ impl Sqlite {
         MIGRATIONS.run(&writer).await?;
         let readers =
             pool().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        let inbox = inbox::Writer::start(writer.clone());
-        Ok(Self { writer, readers, inbox })
+        let file = file::Opened::at(path)?;
+        let inbox = inbox::Writer::start(writer.clone(), file.clone());
+        Ok(Self { writer, readers, inbox, file })
     }
 
     /// Waits for transactions that are under way, then closes every connection; later calls are `Unavailable`.
@@ -99,6 +104,7 @@ impl Sqlite {
 
     /// A transaction that may write. Dropping it rolls it back.
     async fn write(&self) -> Result<Tx, StoreError> {
+        self.file.still_there()?;
         begin(&self.writer).await
     }
 
@@ -140,8 +146,12 @@ impl Store for Sqlite {
     async fn delivery_received(&self, delivery: NewDelivery, now: Timestamp) -> Result<Received, StoreError> {
         self.inbox.received(delivery, now).await
     }
-    async fn delivery_due(&self, now: Timestamp) -> Result<Option<InboxDelivery>, StoreError> {
-        inbox::due(self, now).await
+    async fn delivery_due(
+        &self,
+        now: Timestamp,
+        but: &[DeliveryId],
+    ) -> Result<Option<InboxDelivery>, StoreError> {
+        inbox::due(self, now, but).await
     }
     async fn delivery_deferred(
         &self,
@@ -156,6 +166,22 @@ impl Store for Sqlite {
     }
     async fn deliveries_pruned(&self, before: Timestamp) -> Result<u64, StoreError> {
         inbox::pruned(self, before).await
+    }
+
+    async fn deliveries_known(&self, ids: &[DeliveryId]) -> Result<HashSet<DeliveryId>, StoreError> {
+        marks::known(self, ids).await
+    }
+    async fn deliveries_waiting(&self) -> Result<bool, StoreError> {
+        marks::waiting(self).await
+    }
+    async fn label_known(&self, repo: u64, issue: u64) -> Result<bool, StoreError> {
+        marks::label_known(self, repo, issue).await
+    }
+    async fn mark(&self, mark: Mark) -> Result<Option<Timestamp>, StoreError> {
+        marks::mark(self, mark).await
+    }
+    async fn mark_moved(&self, mark: Mark, at: Timestamp) -> Result<(), StoreError> {
+        marks::moved(self, mark, at).await
     }
 
     async fn snapshot(&self, run: &RunId) -> Result<Snapshot, StoreError> {

@@ -143,7 +143,7 @@ pub fn widgets() -> Repo {
 
 pub fn issue(number: u64) -> Value {
     json!({ "number": number, "id": 7_000_000_000 + number, "title": "T", "body": "B", "state": "open",
-        "labels": [{ "name": "l" }, "plain"], "updated_at": "2026-11-24T12:00:00Z", "html_url": "u",
+        "labels": [{ "name": "l" }, "plain"], "created_at": "2026-11-20T12:00:00Z", "updated_at": "2026-11-24T12:00:00Z", "html_url": "u",
         "user": { "login": "divisi[bot]", "type": "Bot" } })
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use divisi::domain::{EffectKey, Scope};
-use divisi::store::{NewEffect, StoreError};
+use divisi::store::{Mark, NewEffect, StoreError};
 
 #[test]
 fn a_delivery_is_stored_once_however_many_copies_come_together() {
@@ -60,12 +60,12 @@ fn deliveries_are_due_in_the_order_in_which_they_came_and_not_before_their_time(
         for (id, ms) in [("first", 5), ("second", 5), ("third", 9)] {
             store.delivery_received(delivery(id), at(ms)).await.unwrap();
         }
-        let due = async |ms| store.delivery_due(at(ms)).await.unwrap().map(|d| d.id.to_string());
+        let due = async |ms| store.delivery_due(at(ms), &[]).await.unwrap().map(|d| d.id.to_string());
         assert_eq!(due(4).await, None);
         assert_eq!(due(10).await.as_deref(), Some("first"));
         store.delivery_deferred(&DeliveryId::new("first"), at(100), "later").await.unwrap();
         assert_eq!(due(99).await.as_deref(), Some("second"));
-        let first = store.delivery_due(at(100)).await.unwrap().expect("it is due");
+        let first = store.delivery_due(at(100), &[]).await.unwrap().expect("it is due");
         assert_eq!((first.id.as_str(), first.tries, first.received_at), ("first", 1, at(5)));
         assert_eq!((first.event.as_str(), first.payload.as_slice()), ("issues", b"{\"a\":1}".as_slice()));
         assert_eq!(store.delivery_settled(settlement("first"), at(101)).await.unwrap(), Settled::Done);
@@ -93,7 +93,7 @@ fn a_second_delivery_about_the_same_thing_changes_nothing() {
         assert_eq!(store.delivery_settled(with("two", "r2", 2), at(2)).await.unwrap(), Settled::Duplicate);
         assert_eq!(store.runs(10).await.unwrap().len(), 1);
         assert_eq!(store.answers_due(at(9)).await.unwrap().len(), 1);
-        assert!(store.delivery_due(at(9)).await.unwrap().is_none(), "both are done");
+        assert!(store.delivery_due(at(9), &[]).await.unwrap().is_none(), "both are done");
         // The same settlement again, as after a lost answer.
         assert_eq!(store.delivery_settled(with("one", "r3", 3), at(3)).await.unwrap(), Settled::Duplicate);
         assert_eq!(store.runs(10).await.unwrap().len(), 1);
@@ -133,7 +133,7 @@ fn a_conflict_changes_nothing_at_all() {
                 ..settlement(name)
             };
             assert_eq!(store.delivery_settled(wanted, at(2)).await.unwrap(), Settled::Conflict, "{name}");
-            assert_eq!(store.delivery_due(at(9)).await.unwrap().expect(name).id.as_str(), name);
+            assert_eq!(store.delivery_due(at(9), &[]).await.unwrap().expect(name).id.as_str(), name);
             assert_eq!(store.runs(10).await.unwrap().len(), 1, "{name}");
             assert!(store.answers_due(at(9)).await.unwrap().is_empty(), "{name}");
             // Looked at again with another decision, it settles: the trigger was not used up.
@@ -144,7 +144,7 @@ fn a_conflict_changes_nothing_at_all() {
         let change = Some((RunId::new("nowhere"), RunEvent::Ended));
         let gone = store.delivery_settled(Settlement { change, ..settlement("gone") }, at(2)).await;
         assert!(matches!(gone, Err(StoreError::NoSuchRun(_))), "{gone:?}");
-        assert!(store.delivery_due(at(9)).await.unwrap().is_some());
+        assert!(store.delivery_due(at(9), &[]).await.unwrap().is_some());
     });
 }
 
@@ -189,7 +189,7 @@ fn pruning_keeps_what_is_new_open_or_not_yet_answered() {
         }
         assert_eq!(store.deliveries_pruned(at(50)).await.unwrap(), 1);
         assert_eq!(store.deliveries_pruned(at(50)).await.unwrap(), 0);
-        assert_eq!(store.delivery_due(at(99)).await.unwrap().expect("the open one").id.as_str(), "open");
+        assert_eq!(store.delivery_due(at(99), &[]).await.unwrap().expect("the open one").id.as_str(), "open");
         let due = store.answers_due(at(99)).await.unwrap();
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].payload, serde_json::json!("unanswered"));
@@ -197,5 +197,35 @@ fn pruning_keeps_what_is_new_open_or_not_yet_answered() {
         assert_eq!(store.delivery_received(delivery("old"), at(100)).await.unwrap(), Received::New);
         assert_eq!(store.delivery_settled(answer("old"), at(101)).await.unwrap(), Settled::Duplicate);
         assert_eq!(store.answers_due(at(200)).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn what_is_known_of_a_list_of_deliveries_survives_and_marks_move_forward_only() {
+    on_every_engine(|bench| async move {
+        let store = bench.store.clone();
+        assert!(!store.deliveries_waiting().await.unwrap());
+        store.delivery_received(delivery("here"), at(0)).await.unwrap();
+        assert!(store.deliveries_waiting().await.unwrap());
+        let settlement = Settlement {
+            trigger: Some("label:1:7:x".to_owned()),
+            ..Settlement::only(DeliveryId::new("here"))
+        };
+        store.delivery_settled(settlement, at(1)).await.unwrap();
+        assert!(!store.deliveries_waiting().await.unwrap());
+        assert_eq!(store.mark(Mark::Deliveries).await.unwrap(), None);
+        store.mark_moved(Mark::Deliveries, at(50)).await.unwrap();
+        store.mark_moved(Mark::Deliveries, at(20)).await.unwrap();
+
+        let store = bench.reopened().await.store;
+        let asked = ["here", "elsewhere", "he\"re"].map(DeliveryId::new);
+        let known = store.deliveries_known(&asked).await.unwrap();
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), [DeliveryId::new("here")]);
+        assert!(store.deliveries_known(&[]).await.unwrap().is_empty());
+        assert_eq!(store.mark(Mark::Deliveries).await.unwrap(), Some(at(50)));
+        assert_eq!(store.mark(Mark::Labelled).await.unwrap(), None);
+        for (repo, issue, expected) in [(1, 7, true), (1, 70, false), (1, 6, false), (2, 7, false)] {
+            assert_eq!(store.label_known(repo, issue).await.unwrap(), expected, "{repo} {issue}");
+        }
     });
 }

@@ -1,6 +1,7 @@
 //! What is particular to SQLite: the file, kill -9 while deliveries come in, a full disk, a foreign lock.
 
 use super::*;
+use crate::support::small_disk::SmallDisk;
 use divisi::clock;
 use divisi::store::StoreError;
 use sqlx::Connection;
@@ -140,40 +141,16 @@ fn an_answered_delivery_survives_kill_nine() {
     });
 }
 
-/// A small file system of its own that is gone when this is dropped.
-struct SmallDisk {
-    dir: TempDir,
-}
-
-impl SmallDisk {
-    /// `None` where mounting is not allowed.
-    fn new() -> Option<Self> {
-        let dir = TempDir::new().unwrap();
-        let flags = rustix::mount::MountFlags::NOSUID | rustix::mount::MountFlags::NODEV;
-        match rustix::mount::mount("tmpfs", dir.path(), "tmpfs", flags, Some(c"size=8m,mode=0700")) {
-            Ok(()) => Some(Self { dir }),
-            Err(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => None,
-            Err(other) => panic!("mount: {other}"),
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = rustix::mount::unmount(self.dir.path(), rustix::mount::UnmountFlags::DETACH);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_makes_the_store_unavailable_until_there_is_room() {
     let Some(disk) = SmallDisk::new() else {
         let _ = writeln!(std::io::stderr(), "skipped: mounting a small tmpfs needs CAP_SYS_ADMIN");
         return;
     };
-    let path = disk.dir.path().join("divisi.db");
+    let path = disk.path().join("divisi.db");
     let store = Sqlite::open(&path).await.unwrap();
     let run = ready_run(&store, "r1", 1, 1).await;
-    let ballast = disk.dir.path().join("ballast");
+    let ballast = disk.path().join("ballast");
     std::fs::write(&ballast, vec![0u8; 4 << 20]).unwrap();
 
     let big = |n: i64| NewDelivery { payload: vec![b'x'; 200_000], ..delivery(&format!("big-{n}")) };
@@ -188,7 +165,7 @@ async fn a_full_disk_makes_the_store_unavailable_until_there_is_room() {
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
     assert!(acked > 2, "{acked}");
     // Fill what is left, so that small writes fail too, each in its own way of ending a transaction.
-    let mut rest = std::fs::File::create(disk.dir.path().join("rest")).unwrap();
+    let mut rest = std::fs::File::create(disk.path().join("rest")).unwrap();
     while rest.write_all(&[0u8; 4096]).is_ok() {}
     for n in 0..3 {
         let answer = store.delivery_received(big(1_000 + n), at(0)).await;
@@ -209,7 +186,7 @@ async fn a_full_disk_makes_the_store_unavailable_until_there_is_room() {
     let calls = store.snapshot(&run).await.expect("reading needs no room").orchestration.run.usage.api_calls;
 
     drop(rest);
-    std::fs::remove_file(disk.dir.path().join("rest")).unwrap();
+    std::fs::remove_file(disk.path().join("rest")).unwrap();
     std::fs::remove_file(&ballast).unwrap();
     store.ready().await.expect("there is room again");
     assert_eq!(store.delivery_received(delivery("small"), at(0)).await.unwrap(), Received::New);

@@ -3,4 +3,5 @@
 pub mod divisi;
 pub mod figures;
 pub mod schema;
+pub mod small_disk;
 pub mod world;

@@ -167,10 +167,6 @@ impl World {
 
     /// Sends a signed delivery of the test's own; returns the status.
     pub async fn deliver(&self, event: &str, body: &[u8]) -> u16 {
-        use hmac::Mac as _;
-        let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
-        mac.update(body);
-        let mac: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
         let address = self.divisi.as_ref().map(|d| d.address.clone()).unwrap_or_default();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let request = client
@@ -178,7 +174,7 @@ impl World {
             .header("content-type", "application/json")
             .header("x-github-event", event)
             .header("x-github-delivery", divisi::clock::uuid())
-            .header("x-hub-signature-256", format!("sha256={mac}"))
+            .header("x-hub-signature-256", signature(body))
             .body(body.to_vec());
         request.send().await.expect("an answer").status().as_u16()
     }
@@ -301,6 +297,14 @@ impl Drop for World {
             panic!("a scenario ends with World::end");
         }
     }
+}
+
+/// `X-Hub-Signature-256` of a body.
+pub fn signature(body: &[u8]) -> String {
+    use hmac::Mac as _;
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
+    mac.update(body);
+    mac.finalize().into_bytes().iter().fold("sha256=".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Comments of Divisi on an issue.
