@@ -40,7 +40,7 @@ async fn nothing_is_left_of_attempts_whatever_was_killed_under_them() {
     for run in 0..runs {
         masters.push(world.trigger("Epic: the list", &tasks(each)));
         while world.github.read(rockets) <= run {
-            clock::sleep(Duration::from_secs_f64(0.5 + 2.5 * clock::jitter())).await;
+            clock::sleep(Duration::from_secs_f64(1.0 + 6.0 * clock::jitter())).await;
             let what = pick(3);
             match what {
                 0 => {
