@@ -174,7 +174,7 @@ fn event(choice: u8, epoch: u64) -> TaskEvent {
         8 => TaskEvent::LeaseLost { epoch },
         14 | 15 => resumed("h"),
         16 => released(epoch, "h"),
-        17 => interrupted(epoch, if epoch % 4 == 0 { "other" } else { "h" }),
+        17 => interrupted(epoch, if epoch.is_multiple_of(4) { "other" } else { "h" }),
         9 => TaskEvent::PullRequestKnown(9),
         10 => TaskEvent::PublishRefused(failure(FailureKind::ValidationError)),
         11 => TaskEvent::FollowUpKnown(8),

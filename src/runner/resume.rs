@@ -154,7 +154,8 @@ impl Attempt {
     pub(super) fn time_left(&self) -> Duration {
         let limit = self.policy.agent_timeout;
         let ran = self.record().map_or(0.0, |record| record.agent_seconds);
-        limit.saturating_sub(Duration::from_secs_f64(ran.max(0.0))).max(limit.min(LEAST_TIME))
+        let ran = Duration::try_from_secs_f64(ran).unwrap_or_default();
+        limit.saturating_sub(ran).max(limit.min(LEAST_TIME))
     }
 
     async fn change(&self, change: impl FnOnce(&mut Record)) -> Staged<()> {

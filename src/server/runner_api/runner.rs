@@ -40,6 +40,10 @@ pub(super) async fn register(
     for run in api.store.runner_registered(seen, clock::now()).await? {
         api.behind.run_changed(&run);
     }
+    // The dead had tokens; who resumes them gets others. So the old ones go before anybody can claim.
+    for attempt in &register.found {
+        api.behind.attempt_over(attempt).await;
+    }
     let keep = api.store.attempts_kept(&host, register.found).await?;
     Ok(Json(wire::Registered { lease_ms: millis(api.lease), heartbeat_ms: millis(api.heartbeat), keep }))
 }
