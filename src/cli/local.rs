@@ -218,9 +218,11 @@ impl Local {
         self.plane.stop().await;
         self.simulator.stop().await;
         // Agents that were cut off here go on nowhere, and what they leave is nothing that a plain removal can cope with.
-        let attempts = self.dir.path().join("data/attempts");
-        if let Err(error) = sandbox::remove_tree(&attempts).await {
-            tracing::warn!(%error, "the work trees could not be removed");
+        let attempts = std::fs::read_dir(self.dir.path().join("data/attempts"));
+        for attempt in attempts.into_iter().flatten().flatten() {
+            if let Err(error) = sandbox::remove_tree(attempt.path()).await {
+                tracing::warn!(%error, "a work tree could not be removed");
+            }
         }
         if self.keep {
             self.dir.disable_cleanup(true);
