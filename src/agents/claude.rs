@@ -38,7 +38,7 @@ pub(super) fn invocation(job: &Job) -> Invocation {
         "--setting-sources",
         "user",
         "--strict-mcp-config",
-        "--session-id",
+        if job.resume { "--resume" } else { "--session-id" },
         &job.session,
     ];
     args.extend(flags.map(str::to_owned));
@@ -71,6 +71,12 @@ pub(super) fn invocation(job: &Job) -> Invocation {
         ]));
     }
     Invocation { program, args, env, stdin: job.prompt.clone().into_bytes(), stall: Some(STALL) }
+}
+
+/// Whether a resumed process ended because there is no such session: the one before died before it wrote anything.
+pub(super) fn session_is_gone(seen: &Seen) -> bool {
+    let gone = |error: &String| error.contains("No conversation found");
+    seen.tool_uses == 0 && seen.last_word.as_ref().is_some_and(|word| word.errors.iter().any(gone))
 }
 
 /// One line of the stream. Every field may be missing: what cannot be read says nothing.

@@ -18,6 +18,8 @@ pub struct ModelAccess {
 pub struct Job {
     /// The session id, made before the start: a hyphenated UUID.
     pub session: String,
+    /// Whether the agent goes on with that session, which an interrupted process left.
+    pub resume: bool,
     /// The model asked for; empty means the agent's own default.
     pub model: String,
     /// What the agent is told.
@@ -112,6 +114,7 @@ pub(super) mod tests {
     pub(in crate::agents) fn job() -> Job {
         Job {
             session: "6a1c1a34-5b2e-4c57-9d4c-0f6d7c1f1e11".to_owned(),
+            resume: false,
             model: String::new(),
             prompt: "Do it.".to_owned(),
             worktree: "/d/a/work".into(),

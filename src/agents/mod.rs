@@ -68,6 +68,22 @@ impl AgentKind {
         }
     }
 
+    /// Whether an interrupted process can be gone on with, in the same work tree and home.
+    pub fn resumes(self) -> bool {
+        match self {
+            Self::Claude => true,
+            Self::Command => false,
+        }
+    }
+
+    /// Whether a resumed process ended because it does not know the session: it did nothing, and a fresh start may.
+    pub fn session_is_gone(self, seen: &Seen) -> bool {
+        match self {
+            Self::Claude => claude::session_is_gone(seen),
+            Self::Command => false,
+        }
+    }
+
     /// Whether its standard output is a stream of events; otherwise its lines are for people.
     pub fn speaks_events(self) -> bool {
         match self {

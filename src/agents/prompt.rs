@@ -75,6 +75,15 @@ pub fn render(brief: &Brief<'_>) -> String {
     out
 }
 
+/// What an agent is told whose process was interrupted and that goes on with its session.
+pub fn resume() -> String {
+    "You were interrupted: the machine that you run on was restarted. Your work tree and your home are as you left them; \
+     processes that you had started are gone, and a command that was running may have done only a part of its work. Look at \
+     `git status` and at the last commits, then go on with your sub-task and bring it to its end. Everything that you were \
+     told before still holds.\n"
+        .to_owned()
+}
+
 fn siblings(out: &mut String, brief: &Brief<'_>) {
     if brief.siblings.is_empty() {
         return;

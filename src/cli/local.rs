@@ -9,6 +9,7 @@ use crate::clock;
 use crate::config::{Agent, Config, Deliveries, GitHub, default_slots, host};
 use crate::domain::{EffectKey, EffectState, Orchestration, RunState};
 use crate::github::Pace;
+use crate::sandbox;
 use crate::simulator::{AppKey, NewIssue, Options, RepoContent, Role, Simulator};
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -217,6 +218,13 @@ impl Local {
     pub async fn stop(mut self) -> Option<PathBuf> {
         self.plane.stop().await;
         self.simulator.stop().await;
+        // Agents that were cut off here go on nowhere, and what they leave is nothing that a plain removal can cope with.
+        let attempts = std::fs::read_dir(self.dir.path().join("data/attempts"));
+        for attempt in attempts.into_iter().flatten().flatten() {
+            if let Err(error) = sandbox::remove_tree(attempt.path()).await {
+                tracing::warn!(%error, "a work tree could not be removed");
+            }
+        }
         if self.keep {
             self.dir.disable_cleanup(true);
             return Some(self.dir.path().to_owned());

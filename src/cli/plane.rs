@@ -153,8 +153,10 @@ impl Plane {
         })
     }
 
-    /// Stops in order: the runner (its agents with it), the orchestrator, the listeners.
+    /// Stops in order: the intake (what is delivered is kept for the next start), the runner (its agents with it), the
+    /// orchestrator, the listeners.
     pub async fn stop(self) {
+        self.orchestrator.stop_intake();
         self.runner_stop.cancel();
         if let Some(runner) = self.runner {
             let _ = runner.await;
@@ -204,9 +206,17 @@ const LONGEST_SOCKET: usize = 100;
 fn socket_path(data_dir: &Path) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
     let dir = data_dir.join("run");
     let socket = dir.join("runner.sock");
+    let note = data_dir.join("socket_dir");
+    if let Ok(left) = std::fs::read_to_string(&note) {
+        remove_left_socket(Path::new(&left));
+        let _ = std::fs::remove_file(&note);
+    }
     if socket.as_os_str().len() > LONGEST_SOCKET {
         let dir = tempfile::Builder::new().prefix("divisi-").tempdir();
         let dir = dir.context("there is no directory for the runner's socket")?;
+        // A process that is killed cannot remove it, so the next one knows where it is.
+        std::fs::write(&note, dir.path().as_os_str().as_encoded_bytes())
+            .with_context(|| format!("cannot write {}", note.display()))?;
         return Ok((dir.path().join("runner.sock"), Some(dir)));
     }
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
@@ -216,6 +226,15 @@ fn socket_path(data_dir: &Path) -> anyhow::Result<(PathBuf, Option<tempfile::Tem
             Err(error).with_context(|| format!("cannot replace {}", socket.display()))
         }
         _ => Ok((socket, None)),
+    }
+}
+
+/// Removes the directory that a killed process had for its socket: exactly that, whatever the note says.
+fn remove_left_socket(dir: &Path) {
+    let ours = dir.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("divisi-"));
+    if ours && std::fs::symlink_metadata(dir).is_ok_and(|is| is.is_dir()) {
+        let _ = std::fs::remove_file(dir.join("runner.sock"));
+        let _ = std::fs::remove_dir(dir);
     }
 }
 

@@ -73,9 +73,11 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
         // Ctrl-C reaches the whole terminal group; the parent decides, so only its SIGTERM counts here.
-        while terminate.recv().await.is_some() {
-            told.cancel();
-        }
+        terminate.recv().await;
+        told.cancel();
+        // Told again, it ends at once, and everything that it started with it.
+        terminate.recv().await;
+        std::process::exit(Exit::Interrupted as i32);
     });
     ignore_interrupts()?;
     runner::run(options, shutdown).await?;

@@ -2,7 +2,7 @@
 
 use super::wire;
 use crate::clock;
-use crate::domain::{AttemptId, RunnerId};
+use crate::domain::{AttemptId, RunnerId, Spent};
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -123,6 +123,25 @@ impl Client {
     pub async fn finish(&self, attempt: &AttemptId, epoch: u64, facts: wire::Facts) -> Result<(), CallError> {
         let finish = wire::Finish { runner: self.runner.clone(), epoch, facts };
         accepted(self.ask(&about(attempt, "finish"), &finish, SLOW).await?)
+    }
+
+    /// Hands an attempt back whose work stays on this host. Sending it again is safe.
+    ///
+    /// # Errors
+    /// Any [`CallError`].
+    pub async fn release(&self, attempt: &AttemptId, epoch: u64, spent: Spent) -> Result<(), CallError> {
+        let release = wire::Release { runner: self.runner.clone(), epoch, spent };
+        accepted(self.ask(&about(attempt, "release"), &release, PROMPT).await?)
+    }
+
+    /// Asks which of these attempts on this host's disk may yet be handed to it.
+    ///
+    /// # Errors
+    /// Any [`CallError`] but [`CallError::Lost`].
+    pub async fn kept(&self, host_id: &str, attempts: Vec<AttemptId>) -> Result<Vec<AttemptId>, CallError> {
+        let keep = wire::Keep { host_id: host_id.to_owned(), attempts };
+        let kept: wire::Kept = self.ask("kept", &keep, PROMPT).await?;
+        Ok(kept.keep)
     }
 
     /// Adds lines to the run's session log.

@@ -27,6 +27,10 @@ pub struct Register {
     pub agents: Vec<String>,
     /// The sandbox tier that attempts get here.
     pub tier: String,
+    /// Attempts of earlier processes of this host whose work is on its disk. To register says that nothing of those
+    /// processes is alive any more, so their leases end.
+    #[serde(default)]
+    pub found: Vec<AttemptId>,
 }
 
 /// Answer to [`Register`].
@@ -38,6 +42,9 @@ pub struct Registered {
     pub heartbeat_ms: u64,
     /// How long a runner that gets no answer keeps its agents frozen behind the fence before it ends them.
     pub silence_ms: u64,
+    /// Those of [`Register::found`] that may yet be handed to this host again; the others are over.
+    #[serde(default)]
+    pub keep: Vec<AttemptId>,
 }
 
 /// [`Registered::silence_ms`] as it is shipped.
@@ -46,6 +53,22 @@ pub const SILENCE: Duration = Duration::from_secs(15 * 60);
 /// [`Registered::heartbeat_ms`] for a lease: 10 s for one of 90 s.
 pub fn heartbeat(lease: Duration) -> Duration {
     (lease / 9).min(Duration::from_secs(10))
+}
+
+/// `POST /runner/v1/kept`: which attempts on this host's disk may yet be handed to it. Answer: [`Kept`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keep {
+    /// The host.
+    pub host_id: String,
+    /// What it has.
+    pub attempts: Vec<AttemptId>,
+}
+
+/// Answer to [`Keep`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// Those to keep; the others are over.
+    pub keep: Vec<AttemptId>,
 }
 
 /// `POST /runner/v1/claim`: held open until there is work or `wait_ms` is over. Safe to repeat: while an
@@ -185,6 +208,18 @@ pub struct Finish {
     pub epoch: u64,
     /// What happened.
     pub facts: Facts,
+}
+
+/// `POST /runner/v1/attempts/{attempt}/release`: the runner ends in order and hands the attempt back; its host keeps what it
+/// needs to go on. Sending it again is safe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Release {
+    /// Who.
+    pub runner: RunnerId,
+    /// The fence.
+    pub epoch: u64,
+    /// What the attempt has used so far, in all its epochs on this host.
+    pub spent: Spent,
 }
 
 /// The facts of an ended attempt.

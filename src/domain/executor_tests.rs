@@ -1,6 +1,7 @@
 //! A small executor in memory that carries out what `decide` says against a GitHub that loses answers and
 //! refuses, with runners that fail and people who retry: whatever happens, the run settles, and nothing is there twice.
 
+use super::resume_tests::{interrupted, released, resumed};
 use super::sample::*;
 use super::*;
 use jiff::{SignedDuration, Timestamp};
@@ -163,8 +164,13 @@ impl World {
             self.snapshot.orchestration.tasks.iter().map(|t| (t.number, t.state, t.epoch)).collect();
         for (number, state, epoch) in tasks {
             let event = match state {
-                TaskState::Ready => claimed("p", 1_000_000),
-                TaskState::Running => match self.luck.next(7) {
+                TaskState::Ready => match self.resume_of(number) {
+                    Some(host) if self.luck.next(4) > 0 => resumed(&host),
+                    _ => claimed("p", 1_000_000),
+                },
+                TaskState::Running => match self.luck.next(9) {
+                    7 => interrupted(epoch, "h"),
+                    8 => released(epoch, "h"),
                     1 => failed(epoch, FailureKind::TestFailure, true),
                     2 => failed(epoch, FailureKind::NoChanges, false),
                     3 => TaskEvent::LeaseLost { epoch },
@@ -213,6 +219,10 @@ impl World {
             _ => return false,
         };
         self.happens(event)
+    }
+
+    fn resume_of(&self, number: TaskNumber) -> Option<String> {
+        self.snapshot.orchestration.task(number)?.resume.as_ref().map(|resume| resume.host.clone())
     }
 
     /// Runs to the end; the number of passes.

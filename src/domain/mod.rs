@@ -25,14 +25,16 @@ pub use run::{
     Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Stops, Suspension, Target, Usage,
 };
 pub use task::{
-    CommandRun, Halt, IssueRef, MAX_LOSSES, Progress, Published, Refusal, Size, Spent, Task, TaskEvent,
-    TaskState,
+    CommandRun, Halt, IssueRef, MAX_CRASHES, MAX_LOSSES, Progress, Published, RESUME_GRACE, Refusal, Resume,
+    Size, Spent, Task, TaskEvent, TaskState,
 };
 
 #[cfg(test)]
 mod decide_tests;
 #[cfg(test)]
 mod executor_tests;
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]

@@ -254,7 +254,8 @@ impl Orchestration {
         match event {
             RunEvent::Task(number, event) => {
                 let at = self.index(*number)?;
-                if matches!(event, TaskEvent::Claimed { .. }) && !self.may_start(&self.tasks[at]) {
+                let starts = matches!(event, TaskEvent::Claimed { .. } | TaskEvent::Resumed { .. });
+                if starts && !self.may_start(&self.tasks[at]) {
                     let state = self.tasks[at].state.as_str();
                     return Err(Refusal::Impossible { event: event.name(), state });
                 }

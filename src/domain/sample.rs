@@ -26,6 +26,8 @@ pub(super) fn task(number: TaskNumber, state: TaskState) -> Task {
         halt: None,
         retries_used: 0,
         losses: 0,
+        crashes: 0,
+        resume: None,
         sub_issue: there.then(|| issue(number)),
         adopted: false,
         pull_request: None,

@@ -1,7 +1,7 @@
 //! A task of a run: its state, what may happen to it, and the one function that changes it.
 
 use super::{Failure, FailureKind, RunnerId, Sha, TaskNumber};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where a task stands. The text form is stored.
@@ -136,6 +136,19 @@ impl std::ops::AddAssign for Spent {
     }
 }
 
+/// An attempt that was cut off by its runner's end and may go on where it was: same number, new epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resume {
+    /// The host that has its work on disk.
+    pub host: String,
+    /// Before this moment nobody but that host gets the task.
+    pub until: Timestamp,
+    /// What the attempt has used so far. The host that resumes it tells the sum at its end; when another one starts from
+    /// scratch, this is added.
+    #[serde(default)]
+    pub spent: Spent,
+}
+
 /// What the runner last told about a running attempt. Hints for people; decides nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -193,6 +206,12 @@ pub struct Task {
     pub retries_used: u32,
     /// Leases lost since the last time a person asked.
     pub losses: u32,
+    /// How often the runner process died under an attempt and came back, since the last time a person asked.
+    #[serde(default)]
+    pub crashes: u32,
+    /// The interrupted attempt, while the task is ready.
+    #[serde(default)]
+    pub resume: Option<Resume>,
     /// Its issue: made by us, or the one that the master names.
     pub sub_issue: Option<IssueRef>,
     /// Whether the sub-issue was there before (named by the master, or from an earlier run).
@@ -237,6 +256,8 @@ pub enum TaskEvent {
     SubIssueRefused(Failure),
     /// A runner took it: a new attempt and a new epoch.
     Claimed { runner: RunnerId, until: Timestamp },
+    /// A new process of the host that had the interrupted attempt took it again: the same attempt, a new epoch.
+    Resumed { runner: RunnerId, host: String, until: Timestamp },
     /// The runner still works.
     Renewed { epoch: u64, until: Timestamp, progress: Progress },
     /// The wall clock was set back: by the clock of now no lease can end later than this.
@@ -245,8 +266,12 @@ pub enum TaskEvent {
     Pushed { epoch: u64, published: Published, spent: Spent },
     /// The attempt ended without a result. `again` says whether an automatic retry makes sense.
     AttemptFailed { epoch: u64, failure: Failure, spent: Spent, again: bool },
-    /// The lease ran out, or the runner that held it is gone.
+    /// The lease ran out.
     LeaseLost { epoch: u64 },
+    /// The runner ends in order and hands the attempt back, with what it has used so far; its host keeps the work.
+    Released { epoch: u64, host: String, spent: Spent },
+    /// The process that held it died and its host is back: nothing of that process is alive any more.
+    Interrupted { epoch: u64, host: String },
     /// The pull request exists.
     PullRequestKnown(u64),
     /// What was pushed did not pass the control plane's check, or GitHub refused the pull request.
@@ -289,6 +314,13 @@ pub enum Refusal {
 /// A lease may be lost this often before the task fails as `lost_runner`.
 pub const MAX_LOSSES: u32 = 3;
 
+/// The runner process may die under a task this often before the task fails as `lost_runner`: whatever it does may be what
+/// brings the process down.
+pub const MAX_CRASHES: u32 = 10;
+
+/// So long an interrupted attempt waits for the host that has its work; then anybody may start it from scratch.
+pub const RESUME_GRACE: SignedDuration = SignedDuration::from_secs(60);
+
 impl Task {
     /// A task as a plan begins it: nothing has happened yet.
     pub fn planned(number: TaskNumber, title: String, branch: String, agent: String) -> Self {
@@ -308,6 +340,8 @@ impl Task {
             halt: None,
             retries_used: 0,
             losses: 0,
+            crashes: 0,
+            resume: None,
             sub_issue: None,
             adopted: false,
             pull_request: None,
@@ -370,6 +404,18 @@ impl Task {
                 next.started_at = Some(now);
                 next.ended_at = None;
                 next.progress = Progress::default();
+                next.forget_interrupted();
+            }
+            (S::Ready, E::Resumed { runner, host, until })
+                if self.resume.as_ref().is_some_and(|r| r.host == *host) =>
+            {
+                next.state = S::Running;
+                next.epoch += 1;
+                next.runner = Some(runner.clone());
+                next.lease_until = Some(*until);
+                next.progress = Progress::default();
+                // Its runner tells what all its lives have used.
+                next.resume = None;
             }
             (S::Running, E::Renewed { epoch, until, progress }) => {
                 self.fence(*epoch)?;
@@ -404,9 +450,7 @@ impl Task {
             }
             (S::Running, E::LeaseLost { epoch }) => {
                 self.fence(*epoch)?;
-                let ran = self.started_at.map_or(0, |s| now.as_millisecond() - s.as_millisecond());
-                let seconds = ran.max(0) as f64 / 1e3;
-                next.release(Spent { seconds, ..Spent::default() });
+                next.release(self.wall_time(now));
                 if !next.was_halted(self.halt, now) {
                     next.losses += 1;
                     let failure =
@@ -417,6 +461,32 @@ impl Task {
                         next.failure = Some(failure);
                         next.state = S::Ready;
                     }
+                }
+            }
+            (S::Running, E::Released { epoch, host, spent }) => {
+                self.fence(*epoch)?;
+                if self.halt.is_some() {
+                    next.release(*spent);
+                    next.was_halted(self.halt, now);
+                } else {
+                    next.interrupted(host, *spent, now);
+                }
+            }
+            (S::Running, E::Interrupted { epoch, host }) => {
+                self.fence(*epoch)?;
+                if self.halt.is_some() {
+                    next.release(self.wall_time(now));
+                    next.was_halted(self.halt, now);
+                    return Ok(next);
+                }
+                next.crashes += 1;
+                if next.crashes >= MAX_CRASHES {
+                    next.release(self.wall_time(now));
+                    let text =
+                        format!("The runner's process ended {MAX_CRASHES} times while it worked on this.");
+                    next.fail(Failure::new(FailureKind::LostRunner, text), now);
+                } else {
+                    next.interrupted(host, self.wall_time(now), now);
                 }
             }
             (S::Publishing, E::PullRequestKnown(number)) => {
@@ -454,6 +524,8 @@ impl Task {
                 next.progress = Progress::default();
                 next.retries_used = 0;
                 next.losses = 0;
+                next.crashes = 0;
+                next.forget_interrupted();
                 next.ended_at = None;
                 next.started_at = None;
                 next.published = None;
@@ -465,7 +537,9 @@ impl Task {
                 | E::LeaseCut { epoch, .. }
                 | E::Pushed { epoch, .. }
                 | E::AttemptFailed { epoch, .. }
-                | E::LeaseLost { epoch },
+                | E::LeaseLost { epoch }
+                | E::Released { epoch, .. }
+                | E::Interrupted { epoch, .. },
             ) => {
                 return Err(Refusal::Stale { got: *epoch, current: self.epoch });
             }
@@ -474,6 +548,7 @@ impl Task {
                 E::SubIssueKnown(_)
                 | E::SubIssueRefused(_)
                 | E::Claimed { .. }
+                | E::Resumed { .. }
                 | E::PullRequestKnown(_)
                 | E::PublishRefused(_)
                 | E::Merged(_)
@@ -531,7 +606,30 @@ impl Task {
         self.ended_at = None;
     }
 
+    /// The attempt stops here and may go on at the same host; it counts as the same attempt then.
+    fn interrupted(&mut self, host: &str, spent: Spent, now: Timestamp) {
+        self.release(Spent::default());
+        let until = now.checked_add(RESUME_GRACE).unwrap_or(now);
+        self.resume = Some(Resume { host: host.to_owned(), until, spent });
+        self.progress = Progress::default();
+        self.state = TaskState::Ready;
+    }
+
+    /// What an interrupted attempt used is counted when nobody will go on with it.
+    fn forget_interrupted(&mut self) {
+        if let Some(resume) = self.resume.take() {
+            self.spent += resume.spent;
+        }
+    }
+
+    /// The time since the attempt began: all that is known of one whose runner told nothing.
+    fn wall_time(&self, now: Timestamp) -> Spent {
+        let ran = self.started_at.map_or(0, |s| now.as_millisecond() - s.as_millisecond());
+        Spent { seconds: ran.max(0) as f64 / 1e3, ..Spent::default() }
+    }
+
     fn fail(&mut self, failure: Failure, now: Timestamp) {
+        self.forget_interrupted();
         self.state =
             if failure.kind == FailureKind::Cancelled { TaskState::Cancelled } else { TaskState::Failed };
         self.failure = Some(failure);
@@ -551,6 +649,9 @@ impl TaskEvent {
             Self::Pushed { .. } => "pushed",
             Self::AttemptFailed { .. } => "attempt failed",
             Self::LeaseLost { .. } => "lease lost",
+            Self::Resumed { .. } => "resumed",
+            Self::Released { .. } => "released",
+            Self::Interrupted { .. } => "interrupted",
             Self::PullRequestKnown(_) => "pull request known",
             Self::PublishRefused(_) => "publish refused",
             Self::FollowUpKnown(_) => "follow-up known",

@@ -1,6 +1,7 @@
 //! `Task::apply`: a table of every event in every state, and random histories.
 
 use super::TaskState as S;
+use super::resume_tests::{interrupted, released, resumed};
 use super::sample::*;
 use super::*;
 use proptest::prelude::*;
@@ -35,6 +36,9 @@ fn every_event_in_every_state() {
         (failed(3, kind, true), vec![(S::Running, S::Failed)]),
         (failed(3, FailureKind::Cancelled, false), vec![(S::Running, S::Cancelled)]),
         (TaskEvent::LeaseLost { epoch: 3 }, vec![(S::Running, S::Ready)]),
+        (released(3, "h"), vec![(S::Running, S::Ready)]),
+        (interrupted(3, "h"), vec![(S::Running, S::Ready)]),
+        (resumed("h"), vec![(S::Ready, S::Running)]),
         (TaskEvent::PullRequestKnown(9), vec![(S::Publishing, S::Completed)]),
         (TaskEvent::PublishRefused(failure(kind)), vec![(S::Publishing, S::Failed)]),
         (TaskEvent::FollowUpKnown(8), STATES.map(|s| (s, s)).to_vec()),
@@ -63,10 +67,14 @@ fn every_event_in_every_state() {
                 | TaskEvent::Pushed { .. }
                 | TaskEvent::AttemptFailed { .. }
                 | TaskEvent::LeaseLost { .. }
+                | TaskEvent::Released { .. }
+                | TaskEvent::Interrupted { .. }
         );
         for state in STATES {
             let mut before = task(1, state);
             (before.epoch, before.attempt) = (3, 2);
+            let resume = Resume { host: "h".into(), until: at(99), spent: Spent::default() };
+            before.resume = (state == S::Ready).then_some(resume);
             let expected = match moves.iter().find(|(from, _)| *from == state) {
                 Some((_, to)) => Becomes::State(*to),
                 None if of_a_lease => Becomes::Stale,
@@ -180,6 +188,9 @@ fn event(choice: u8, epoch: u64) -> TaskEvent {
         6 => failed(epoch, FailureKind::TestFailure, true),
         7 => failed(epoch, FailureKind::Cancelled, false),
         8 => TaskEvent::LeaseLost { epoch },
+        14 | 15 => resumed("h"),
+        16 => released(epoch, "h"),
+        17 => interrupted(epoch, if epoch.is_multiple_of(4) { "other" } else { "h" }),
         9 => TaskEvent::PullRequestKnown(9),
         10 => TaskEvent::PublishRefused(failure(FailureKind::ValidationError)),
         11 => TaskEvent::FollowUpKnown(8),
@@ -192,7 +203,9 @@ fn epoch_of(event: &TaskEvent) -> Option<u64> {
         TaskEvent::Renewed { epoch, .. }
         | TaskEvent::Pushed { epoch, .. }
         | TaskEvent::AttemptFailed { epoch, .. }
-        | TaskEvent::LeaseLost { epoch } => Some(*epoch),
+        | TaskEvent::LeaseLost { epoch }
+        | TaskEvent::Released { epoch, .. }
+        | TaskEvent::Interrupted { epoch, .. } => Some(*epoch),
         _ => None,
     }
 }
@@ -200,7 +213,7 @@ fn epoch_of(event: &TaskEvent) -> Option<u64> {
 proptest! {
     #[test]
     fn any_history_keeps_the_fence_and_the_books(
-        steps in prop::collection::vec((0u8..14, 0u64..3, 0i64..100), 0..80),
+        steps in prop::collection::vec((0u8..18, 0u64..3, 0i64..100), 0..80),
         max_retries in 0u32..3,
         planned in any::<bool>(),
     ) {
@@ -212,7 +225,10 @@ proptest! {
             prop_assert!(!stale, "a stale {} changed the task", event.name());
             prop_assert!(next.epoch >= it.epoch && next.attempt >= it.attempt);
             let claim = matches!(event, TaskEvent::Claimed { .. });
-            prop_assert_eq!(next.epoch - it.epoch, u64::from(claim));
+            let resume = matches!(event, TaskEvent::Resumed { .. });
+            prop_assert_eq!(next.epoch - it.epoch, u64::from(claim || resume));
+            prop_assert!(!resume || it.attempt > 0, "only what had begun goes on");
+            prop_assert!(next.crashes <= MAX_CRASHES);
             prop_assert_eq!(next.attempt - it.attempt, u32::from(claim));
             if it.state.is_terminal() && next.state != it.state {
                 prop_assert_eq!(&event, &TaskEvent::RetryAsked);

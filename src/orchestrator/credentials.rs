@@ -5,7 +5,7 @@ use super::reconcile::lock;
 use crate::domain::{AttemptId, Orchestration, Repo, RunId};
 use crate::github::{App, Error};
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -53,26 +53,42 @@ impl Orchestrator {
         Ok(issued)
     }
 
-    /// The attempt ended: its tokens are revoked in the background.
+    /// The attempt ended, or was cut off: its tokens are revoked in the background.
     pub fn attempt_over(&self, attempt: &AttemptId) {
         let issued = lock(&self.shared.credentials.0).remove(attempt).unwrap_or_default();
-        if !issued.is_empty() {
-            let this = self.clone();
-            self.shared.tasks.spawn(async move { this.revoke(issued).await });
+        self.revoke_soon(issued);
+    }
+
+    /// The run's attempts that have tokens now, with these tokens.
+    pub(super) fn issued_for(&self, run: &RunId) -> Vec<(AttemptId, Vec<Issued>)> {
+        let all = lock(&self.shared.credentials.0);
+        all.iter().filter(|(a, _)| a.run == *run).map(|(a, issued)| (a.clone(), issued.clone())).collect()
+    }
+
+    /// Revokes those among these tokens whose attempt nobody holds, however its lease ended. An attempt that was resumed
+    /// meanwhile has newer ones, which stay.
+    pub(super) fn revoke_lost(&self, issued: &[(AttemptId, Vec<Issued>)], run: &Orchestration) {
+        let lost =
+            |a: &AttemptId| run.task(a.task).is_none_or(|t| t.runner.is_none() || t.attempt != a.attempt);
+        for (attempt, tokens) in issued.iter().filter(|(attempt, _)| lost(attempt)) {
+            let old = |one: &Issued| {
+                tokens.iter().any(|token| token.token.expose_secret() == one.token.expose_secret())
+            };
+            let mut all = lock(&self.shared.credentials.0);
+            let Some(of_attempt) = all.get_mut(attempt) else { continue };
+            let gone = of_attempt.extract_if(.., |one| old(one)).collect();
+            if of_attempt.is_empty() {
+                all.remove(attempt);
+            }
+            drop(all);
+            self.revoke_soon(gone);
         }
     }
 
-    /// The run's attempts that have tokens now.
-    pub(super) fn issued_for(&self, run: &RunId) -> Vec<AttemptId> {
-        lock(&self.shared.credentials.0).keys().filter(|a| a.run == *run).cloned().collect()
-    }
-
-    /// Revokes the tokens of those among these attempts that nobody holds, however their lease ended.
-    pub(super) fn revoke_lost(&self, issued: &[AttemptId], run: &Orchestration) {
-        let lost =
-            |a: &&AttemptId| run.task(a.task).is_none_or(|t| t.runner.is_none() || t.attempt != a.attempt);
-        for attempt in issued.iter().filter(lost) {
-            self.attempt_over(attempt);
+    fn revoke_soon(&self, issued: Vec<Issued>) {
+        if !issued.is_empty() {
+            let this = self.clone();
+            self.shared.tasks.spawn(async move { this.revoke(issued).await });
         }
     }
 

@@ -45,7 +45,7 @@ impl Orchestrator {
     /// does not keep the others waiting.
     pub(super) async fn take_in(&self) {
         let mut lanes = Lanes::default();
-        while !self.shared.stop.is_cancelled() {
+        while !self.shared.intake.is_cancelled() {
             lanes.free();
             if lanes.are_full() {
                 self.rest(&mut lanes).await;
@@ -68,7 +68,7 @@ impl Orchestrator {
             () = self.shared.inbox.notified() => {}
             () = lanes.one_ends() => {}
             () = clock::sleep(LOOK_AGAIN) => {}
-            () = self.shared.stop.cancelled() => {}
+            () = self.shared.intake.cancelled() => {}
         }
     }
 

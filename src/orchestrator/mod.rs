@@ -104,11 +104,14 @@ struct Shared {
     logs: logs::Logs,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Cancelled first: nothing new begins while what is under way comes to its end.
+    intake: CancellationToken,
 }
 
 impl Orchestrator {
     /// Nothing runs yet: see [`Self::start`].
     pub fn new(store: Arc<dyn Store>, github: App, settings: Settings) -> Self {
+        let stop = CancellationToken::new();
         let shared = Shared {
             store,
             github,
@@ -123,7 +126,8 @@ impl Orchestrator {
             timers: Mutex::default(),
             credentials: credentials::Credentials::default(),
             tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            intake: stop.child_token(),
+            stop,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -148,6 +152,11 @@ impl Orchestrator {
         let sweeps = self.clone();
         self.shared.tasks.spawn(async move { sweeps.sweep().await });
         Ok(())
+    }
+
+    /// Nothing that is delivered from now on is worked on before the next start.
+    pub fn stop_intake(&self) {
+        self.shared.intake.cancel();
     }
 
     /// Stops the loops after the step each is in; unfinished work is found again at the next start.

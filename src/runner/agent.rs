@@ -28,13 +28,14 @@ const SAID_LINES: usize = 10;
 
 impl Attempt {
     /// What the agent and the repository's commands are started with.
-    pub(super) fn job(&self, config: &AgentConfig, workspace: &Workspace, prompt: String) -> Job {
+    pub(super) fn job(&self, config: &AgentConfig, workspace: &Workspace) -> Job {
         let paths = &workspace.paths;
         let brief = &self.task.brief;
         Job {
-            session: self.task.session.clone(),
+            session: self.record().map_or_else(|| self.task.session.clone(), |record| record.session),
+            resume: false,
             model: self.policy.model.clone(),
-            prompt,
+            prompt: String::new(),
             worktree: paths.worktree.clone(),
             home: paths.home.clone(),
             tmp: paths.tmp.clone(),
@@ -63,14 +64,14 @@ impl Attempt {
     }
 
     /// Runs the agent to its end. Everything that it printed has been read, and none of its processes is left, when this
-    /// returns.
+    /// returns. `None` when it was to go on with a session that it does not know.
     pub(super) async fn run_agent(
         &self,
         config: &AgentConfig,
         workspace: &Workspace,
         mut job: Job,
         egress: Option<&Egress>,
-    ) -> Staged<Seen> {
+    ) -> Staged<Option<Seen>> {
         job.model_access = egress.map(|egress| ModelAccess {
             base_url: egress.base_url().to_owned(),
             dummy_key: egress.dummy_key().to_owned(),
@@ -83,17 +84,21 @@ impl Attempt {
             stdin: call.stdin,
             stall: call.stall,
             mounts: workspace.mounts(),
-            ..Spec::new(call.program, &paths.worktree, &paths.home, &paths.tmp, job.timeout)
+            ..Spec::new(call.program, &paths.worktree, &paths.home, &paths.tmp, self.time_left())
         };
         let limits = SpecLimits { deadline: spec.deadline, stall: spec.stall, limits: spec.limits };
         self.held.stage("agent");
-        self.log.event(&format!("starts {} ({}), session {}", config.name, config.kind, job.session));
+        let how = if job.resume { "resumes" } else { "starts" };
+        self.log.event(&format!("{how} {} ({}), session {}", config.name, config.kind, job.session));
+        self.tally.next_process();
         self.held.unless_stopped(std::future::ready(())).await?;
         let launched = self.launcher().start(spec).await;
         let process = launched.map_err(|e| Halt::retry(FailureKind::AgentError, sentence(&e)))?;
         let watch = self.shared.memory.watch(&self.held.attempt.run, process.handle());
+        self.started(&process.handle()).await?;
         let mut reader = Reader::new(self, config.kind);
-        let beside = self.follow_status_file(&paths.status_dir);
+        let used = || egress.map_or(0, |egress| egress.usage().input_tokens + egress.usage().output_tokens);
+        let beside = async { tokio::join!(self.follow_status_file(&paths.status_dir), self.count(used)).0 };
         let ended = supervise(process, &self.held, |output| reader.take(&output), beside).await;
         self.tally.memory(watch.peak().max(ended.peak_rss_bytes));
         if let Some(egress) = egress {
@@ -114,8 +119,11 @@ impl Attempt {
             exit: exit_of(ended.status),
         };
         self.stop_check()?;
+        if job.resume && config.kind.session_is_gone(&seen) {
+            return Ok(None);
+        }
         outcome(config.kind.judge_end(&ending, &seen)).map_err(|halt| halt.with_tail(tail))?;
-        Ok(seen)
+        Ok(Some(seen))
     }
 
     /// Shows what the agent writes into its status file whenever that changes; a hint for people, and foreign.

@@ -5,21 +5,27 @@ use super::commands::Phase;
 use super::halt::{Halt, Staged};
 use super::lease::Held;
 use super::log::AttemptLog;
+use super::options::AgentConfig;
+use super::record::{Said, Stage};
+use super::resume::Point;
 use super::service::Shared;
-use crate::agents::{Seen, Stop, one_line};
+use super::tally::Tally;
+use crate::agents::{Job, Stop, one_line, prompt};
 use crate::clock;
 use crate::dispatch::{CallError, until_answered, wire};
-use crate::domain::{Failure, FailureKind, RunPolicy, Spent};
-use crate::workspace::{self, AttemptPaths};
+use crate::domain::{Failure, FailureKind, RunPolicy};
+use crate::workspace::Mirror;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long the end of a log may take to upload before the facts are told without it.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
-/// How often removing an attempt's directories is tried.
-const REMOVALS: u32 = 5;
+/// The same for one that is handed back: the process ends soon.
+const LAST_LINES: Duration = Duration::from_secs(1);
+/// How long handing back may take.
+const HAND_BACK: Duration = Duration::from_secs(2);
 /// Longest failure message, in characters.
 const MAX_MESSAGE: usize = 1_000;
 
@@ -32,66 +38,35 @@ pub(super) struct Attempt {
     pub(super) held: Arc<Held>,
     pub(super) task: wire::Assignment,
     pub(super) policy: RunPolicy,
-    pub(super) paths: AttemptPaths,
     pub(super) log: AttemptLog,
     pub(super) tally: Arc<Tally>,
     /// Tokens that are to be redacted while the attempt lives.
     pub(super) secrets: Mutex<Vec<String>>,
 }
 
-/// What an attempt has used, kept apart from its stages so that it survives their failure.
-#[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<Used>);
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Used {
-    tokens: u64,
-    cost_usd: f64,
-    peak_bytes: u64,
-}
-
-impl Tally {
-    fn change(&self, change: impl FnOnce(&mut Used)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Tokens as counted on the way; the agent's own count is taken when it is higher.
-    pub(super) fn tokens(&self, tokens: u64) {
-        self.change(|used| used.tokens = used.tokens.max(tokens));
-    }
-
-    pub(super) fn agent(&self, seen: &Seen) {
-        self.tokens(seen.tokens);
-        self.change(|used| used.cost_usd = seen.cost_usd);
-    }
-
-    pub(super) fn memory(&self, bytes: u64) {
-        self.change(|used| used.peak_bytes = used.peak_bytes.max(bytes));
-    }
-
-    fn used(&self) -> Used {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Carries out one attempt and tells its end.
+/// Carries out one attempt, from its start or from where an earlier life of this host was cut off, and tells its end. An
+/// attempt that is cut off by this process's own end is handed back, and everything that it needs to go on stays.
 pub(super) async fn carry_out(shared: Arc<Shared>, held: Arc<Held>, task: wire::Assignment) {
-    let began = clock::instant();
+    let record = shared.home.journal.get(&held.attempt);
     let log = AttemptLog::new(held.attempt.task, shared.options.redact.clone());
-    let tally = Arc::new(Tally::default());
-    let paths = AttemptPaths::under(shared.home.attempt(&format!("{}-{}", held.attempt, held.epoch)));
-    tracing::info!(attempt = %held.attempt, agent = task.agent, branch = task.branch, "An attempt begins.");
-    let over = CancellationToken::new();
-    let work = async {
-        let result =
-            apart(stages(shared.clone(), held.clone(), task, paths.clone(), log.clone(), tally.clone()))
-                .await;
-        over.cancel();
-        result
+    let tally = Arc::new(Tally::after(record.as_ref().map(|r| r.spent).unwrap_or_default()));
+    let again = record.is_some();
+    tracing::info!(attempt = %held.attempt, epoch = held.epoch, agent = task.agent, branch = task.branch, again, "An attempt begins.");
+    let end = match record.map(|record| record.stage) {
+        // It is over; only nobody heard of it.
+        Some(Stage::Ended(end)) => Some(end),
+        _ => {
+            let over = CancellationToken::new();
+            let work = async {
+                let result =
+                    apart(stages(shared.clone(), held.clone(), task, log.clone(), tally.clone())).await;
+                over.cancel();
+                result
+            };
+            let (result, ()) = tokio::join!(work, log.upload(&shared.client, &held, &over));
+            end_of(result, &held, &shared)
+        }
     };
-    let (result, ()) = tokio::join!(work, log.upload(&shared.client, &held, &over));
-    held.stage("report");
-    let end = end_of(result, &held, &shared);
     match &end {
         Some(wire::End::Pushed(pushed)) => {
             tracing::info!(attempt = %held.attempt, head = %pushed.head, "An attempt was pushed.");
@@ -104,10 +79,43 @@ pub(super) async fn carry_out(shared: Arc<Shared>, held: Arc<Held>, task: wire::
             tracing::info!(attempt = %held.attempt, why = ?held.stop_reason(), "An attempt was given up.")
         }
     }
-    remove(&paths).await;
-    if let Some(end) = end {
-        log.flush(&shared.client, &held, LOG_LIMIT).await;
-        tell(&shared, &held, facts(end, &tally, began)).await;
+    match end {
+        Some(end) => finish(&shared, &held, &log, &tally, end).await,
+        None if held.stop_reason() == Some(Stop::Shutdown) => hand_back(&shared, &held, &log, &tally).await,
+        None => shared.home.clear(&shared.git, &held.attempt, false).await,
+    }
+}
+
+/// Tells an attempt's end, and removes everything that it had.
+async fn finish(shared: &Arc<Shared>, held: &Arc<Held>, log: &AttemptLog, tally: &Tally, end: wire::End) {
+    let pushed = matches!(end, wire::End::Pushed(_));
+    shared.home.note(&held.attempt, tally.spent(), Some(Stage::Ended(end.clone()))).await;
+    held.stage("report");
+    if let Some(record) = shared.home.journal.get(&held.attempt) {
+        shared.home.remove(&record.dir).await;
+    }
+    log.flush(&shared.client, held, LOG_LIMIT).await;
+    if tell(shared, held, facts(end, tally)).await {
+        shared.home.clear(&shared.git, &held.attempt, pushed).await;
+    } else {
+        release(shared, held, tally).await;
+    }
+}
+
+/// Hands an attempt back that this process's end has cut off. A lost answer does no harm: the next life says that nothing of
+/// this one is alive.
+async fn hand_back(shared: &Arc<Shared>, held: &Arc<Held>, log: &AttemptLog, tally: &Tally) {
+    log.event("was cut off by the runner's end; it goes on when the runner is back");
+    shared.home.note(&held.attempt, tally.spent(), None).await;
+    log.flush(&shared.client, held, LAST_LINES).await;
+    release(shared, held, tally).await;
+}
+
+async fn release(shared: &Shared, held: &Held, tally: &Tally) {
+    let spent = tally.spent();
+    let release = until_answered(|| shared.client.release(&held.attempt, held.epoch, spent));
+    if clock::within(HAND_BACK, release).await.is_none() {
+        tracing::warn!(attempt = %held.attempt, "An attempt could not be handed back; the next start of this host does it.");
     }
 }
 
@@ -129,14 +137,13 @@ async fn stages(
     shared: Arc<Shared>,
     held: Arc<Held>,
     task: wire::Assignment,
-    paths: AttemptPaths,
     log: AttemptLog,
     tally: Arc<Tally>,
 ) -> Staged<wire::Pushed> {
     held.stage("policy");
     let ask = until_answered(|| shared.client.policy(&held.attempt, held.epoch));
     let policy = held.unless_stopped(ask).await??.policy;
-    let attempt = Attempt { shared, held, task, policy, paths, log, tally, secrets: Mutex::default() };
+    let attempt = Attempt { shared, held, task, policy, log, tally, secrets: Mutex::default() };
     attempt.go().await
 }
 
@@ -147,23 +154,75 @@ impl Attempt {
                 format!("No agent named `{}` can run on this host.", one_line(&self.task.agent, 60));
             Halt::give_up(FailureKind::AgentError, message)
         })?;
-        self.log.event(&format!("attempt {} begins on `{}`", self.held.attempt.attempt, self.task.branch));
+        self.enlist().await?;
+        let attempt = &self.held.attempt;
+        let point = self.point(config.kind);
+        match &point {
+            Point::Start => {
+                self.log.event(&format!("attempt {} begins on `{}`", attempt.attempt, self.task.branch))
+            }
+            _ => self.log.event(&format!("attempt {} goes on where it was cut off", attempt.attempt)),
+        }
+        let point = match point {
+            Point::Report(pushed) => return Ok(pushed),
+            other => other,
+        };
         let mirror = self.mirror().await?;
-        let workspace = self.check_out(&mirror).await?;
-        let guide = self.held.unless_stopped(self.guide(&mirror, config.kind)).await?;
-        let job = self.job(config, &workspace, self.prompt(guide.as_ref()));
+        self.go_from(point, config, &mirror).await
+    }
+
+    async fn go_from(&self, point: Point, config: &AgentConfig, mirror: &Mirror) -> Staged<wire::Pushed> {
+        let (fresh, workspace) = match point {
+            Point::Start => (true, self.begin(mirror).await?),
+            _ => match self.come_back(mirror).await? {
+                Some(workspace) => (false, workspace),
+                None => return Box::pin(self.go_from(Point::Start, config, mirror)).await,
+            },
+        };
+        let job = self.job(config, &workspace);
         // The operator's variables for the agent are there for `setup` and `verify` too, the way to its model is not.
         let env = job.basic_env();
-        self.run_commands(Phase::Setup, &self.policy.setup, &workspace, &env).await?;
-        let egress = self.open_egress(config).await?;
-        let seen = self.run_agent(config, &workspace, job, egress.as_ref()).await?;
-        drop(egress);
-        let imported = self.take_over(&mirror, &workspace, &seen).await?;
-        let pushed = self.publish(&mirror, &workspace, &imported, &env, &seen).await?;
-        let attempt = &self.held.attempt;
-        if let Err(error) = workspace::prune_refs(&mirror, &attempt.run, Some(attempt.task)).await {
-            tracing::warn!(%attempt, %error, "The mirror keeps a ref that is not needed any more.");
-        }
+        let (seen, imported, verified) = match point {
+            Point::Start | Point::Agent | Point::Report(_) => {
+                let guide = self.held.unless_stopped(self.guide(mirror, config.kind)).await?;
+                if fresh {
+                    self.run_commands(Phase::Setup, &self.policy.setup, &workspace, &env).await?;
+                }
+                let prompt = if fresh { self.prompt(guide.as_ref()) } else { prompt::resume() };
+                let job = Job { prompt, resume: !fresh, ..job };
+                self.reached(Stage::Agent).await?;
+                let egress = self.open_egress(config).await?;
+                let Some(seen) = self.run_agent(config, &workspace, job, egress.as_ref()).await? else {
+                    self.log.event("the agent does not know its session any more; it starts afresh");
+                    return Box::pin(self.go_from(Point::Start, config, mirror)).await;
+                };
+                drop(egress);
+                self.reached(Stage::Worked(Said::of(&seen))).await?;
+                (seen, None, None)
+            }
+            Point::Gather(said) => (said.seen(), None, None),
+            Point::Verify(said, head) => (said.seen(), self.look_again(mirror, &head).await?, None),
+            Point::Push(said, head, verify) => {
+                let imported = self.look_again(mirror, &head).await?;
+                let verified = imported.is_some().then_some(verify);
+                (said.seen(), imported, verified)
+            }
+        };
+        let imported = match imported {
+            Some(imported) => imported,
+            None => self.take_over(mirror, &workspace, &seen).await?,
+        };
+        let (said, head) = (Said::of(&seen), imported.head.clone());
+        let verify = match verified {
+            Some(verify) => verify,
+            None => {
+                self.reached(Stage::Imported { said: said.clone(), head: head.clone() }).await?;
+                self.verify(&workspace, &imported, &env).await?
+            }
+        };
+        self.reached(Stage::Verified { said, head, verify: verify.clone() }).await?;
+        let pushed = self.publish(mirror, &imported, verify, &seen).await?;
+        self.reached(Stage::Pushed(pushed.clone())).await?;
         Ok(pushed)
     }
 
@@ -209,23 +268,18 @@ fn stopped(why: Stop) -> Option<(Failure, bool)> {
     }
 }
 
-fn facts(end: wire::End, tally: &Tally, began: Instant) -> wire::Facts {
-    let used = tally.used();
-    wire::Facts {
-        end,
-        spent: Spent {
-            tokens: used.tokens,
-            cost_usd: used.cost_usd,
-            seconds: clock::since(began).as_secs_f64(),
-        },
-        peak_memory_mb: used.peak_bytes.div_ceil(1_000_000),
-        tier: TIER.to_owned(),
-    }
+fn facts(end: wire::End, tally: &Tally) -> wire::Facts {
+    wire::Facts { end, spent: tally.spent(), peak_memory_mb: tally.peak_mb(), tier: TIER.to_owned() }
 }
 
-/// Tells the facts until somebody has heard them. Nobody else can work on the task before.
-async fn tell(shared: &Shared, held: &Held, facts: wire::Facts) {
-    tell_once(shared, held, facts, false).await;
+/// Tells the facts until somebody has heard them; nobody else can work on the task before. False when this process ends
+/// first: the next life tells them.
+async fn tell(shared: &Shared, held: &Held, facts: wire::Facts) -> bool {
+    tokio::select! {
+        biased;
+        () = tell_once(shared, held, facts, false) => true,
+        () = async { while held.stopped().await != Stop::Shutdown { std::future::pending::<()>().await } } => false,
+    }
 }
 
 async fn tell_once(shared: &Shared, held: &Held, facts: wire::Facts, told_short: bool) {
@@ -244,19 +298,6 @@ async fn tell_once(shared: &Shared, held: &Held, facts: wire::Facts, told_short:
             Box::pin(tell_once(shared, held, wire::Facts { end, ..facts }, true)).await;
         }
         Err(error) => tracing::error!(attempt = %held.attempt, %error, "The attempt's end was not accepted."),
-    }
-}
-
-/// Removes the attempt's directories. A process that dies right now may still put something there.
-async fn remove(paths: &AttemptPaths) {
-    for pause in 0..REMOVALS {
-        match workspace::remove_attempt(paths).await {
-            Ok(()) => return,
-            Err(error) if pause + 1 == REMOVALS => {
-                tracing::warn!(%error, root = %paths.root.display(), "An attempt's directories could not be removed; the next start tries again.");
-            }
-            Err(_) => clock::sleep(Duration::from_millis(200 << pause)).await,
-        }
     }
 }
 

@@ -5,7 +5,9 @@ use super::halt::{Halt, Staged, sentence};
 use crate::clock;
 use crate::dispatch::until_answered;
 use crate::domain::{FailureKind, Sha};
-use crate::workspace::{self, GitError, Identity, Mirror, PrepareError, Remote, UpdateError, Workspace};
+use crate::workspace::{
+    self, AttemptPaths, GitError, Identity, Mirror, PrepareError, Remote, UpdateError, Workspace,
+};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -109,11 +111,11 @@ impl Attempt {
     }
 
     /// The work tree on the attempt's branch.
-    pub(super) async fn check_out(&self, mirror: &Mirror) -> Staged<Workspace> {
+    pub(super) async fn check_out(&self, mirror: &Mirror, paths: AttemptPaths) -> Staged<Workspace> {
         self.held.stage("checkout");
         let author = identity(&self.task.author);
         let (on, branch, base) = (&self.task.base, &self.task.branch, &self.task.base_sha);
-        let prepared = workspace::prepare(mirror, self.paths.clone(), on, branch, base, &author);
+        let prepared = workspace::prepare(mirror, paths, on, branch, base, &author);
         self.held.unless_stopped(prepared).await?.map_err(|error| match error {
             PrepareError::Git(error) => git_failed(error),
             error => Halt::retry(error.kind(), sentence(&error)),

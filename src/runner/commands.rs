@@ -89,6 +89,7 @@ impl Attempt {
         self.held.unless_stopped(std::future::ready(())).await?;
         let launched = self.launcher().start(spec).await;
         let process = launched.map_err(|e| Halt::retry(phase.failed(), sentence(&e)))?;
+        self.started(&process.handle()).await?;
         let mut tail = Tail::new(Failure::TAIL_LINES);
         let each = |output: Output| {
             tail.push(&output.line);

@@ -1,7 +1,9 @@
 //! The runner's own directory: who it is, that it is alone there, and what an earlier life left behind.
 
+use super::record::Journal;
 use crate::clock;
 use crate::sandbox;
+use crate::workspace;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::io;
@@ -11,6 +13,9 @@ use std::time::Duration;
 
 /// How long to wait for an earlier process of this directory to be gone.
 const WAIT_FOR_EARLIER: Duration = Duration::from_secs(10);
+
+/// How long processes of an earlier life may take to be gone once they are killed.
+const ORPHANS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +29,9 @@ pub enum HomeError {
         #[source]
         source: io::Error,
     },
+    /// Processes of an earlier life cannot be killed.
+    #[error("{0} processes of an earlier runner process do not end")]
+    Orphans(usize),
     /// Another runner process works there.
     #[error("another runner uses `{0}`")]
     InUse(PathBuf),
@@ -33,13 +41,15 @@ pub enum HomeError {
 #[derive(Debug)]
 pub(super) struct Home {
     data_dir: PathBuf,
+    /// What is written down about attempts.
+    pub(super) journal: Journal,
     /// Held locked for as long as the process lives.
     _lock: File,
 }
 
 impl Home {
-    /// Makes the directories, takes the lock, and removes the attempts of an earlier life: no process of it is
-    /// left, since they die with their runner, and no result of it can be accepted any more.
+    /// Makes the directories, takes the lock, and ends what earlier lives left running. Their directories stay: the control
+    /// plane says which of them are needed.
     pub(super) async fn open(data_dir: &Path) -> Result<Self, HomeError> {
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -55,15 +65,44 @@ impl Home {
             }
         });
         locked.await.ok_or_else(|| HomeError::InUse(data_dir.to_owned()))?;
-        let home = Self { data_dir: data_dir.to_owned(), _lock: lock };
-        home.sweep(&attempts).await.map_err(io(&attempts))?;
+        let records = data_dir.join("journal");
+        let journal = Journal::open(&records).map_err(io(&records))?;
+        let home = Self { data_dir: data_dir.to_owned(), journal, _lock: lock };
+        home.end_orphans().await?;
+        workspace::clear_mirrors(data_dir).await;
         Ok(home)
     }
 
-    /// The directory of one attempt. Everything below `attempts` counts as left over when a process starts, so
-    /// the place of an attempt is on record before anything is in it.
+    /// Ends every process of earlier lives that is still there.
+    async fn end_orphans(&self) -> Result<(), HomeError> {
+        let shims: Vec<_> = self.journal.all().into_iter().flat_map(|record| record.shims).collect();
+        let attempts = self.attempts();
+        let search = move || sandbox::end_orphans(&shims, &attempts, ORPHANS_LIMIT);
+        let done = tokio::task::spawn_blocking(search).await.unwrap_or_default();
+        if done.found > 0 {
+            tracing::warn!(
+                processes = done.found,
+                left = done.left,
+                "Ended what an earlier runner process left running."
+            );
+        }
+        // Whoever registers says that nothing is left.
+        if done.left > 0 { Err(HomeError::Orphans(done.left)) } else { Ok(()) }
+    }
+
+    /// Where the directories of attempts are.
+    pub(super) fn attempts(&self) -> PathBuf {
+        self.data_dir.join("attempts")
+    }
+
+    /// The data directory.
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// The directory of one attempt. What no record names there is a leftover, so a record comes first.
     pub(super) fn attempt(&self, name: &str) -> PathBuf {
-        self.data_dir.join("attempts").join(name)
+        self.attempts().join(name)
     }
 
     /// An id made once per host and kept on its disk.
@@ -81,17 +120,6 @@ impl Home {
         fs::write(&fresh, &id).and_then(|()| fs::rename(&fresh, &path)).map_err(io)?;
         Ok(id)
     }
-
-    async fn sweep(&self, attempts: &Path) -> io::Result<()> {
-        for entry in fs::read_dir(attempts)? {
-            let path = entry?.path();
-            tracing::info!(path = %path.display(), "Removing what an earlier runner process left.");
-            if let Err(error) = sandbox::remove_tree(&path).await {
-                tracing::warn!(%error, path = %path.display(), "A leftover could not be removed.");
-            }
-        }
-        Ok(())
-    }
 }
 
 fn is_host_id(text: &str) -> bool {
@@ -103,16 +131,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_host_keeps_its_id_and_loses_its_leftovers() {
+    async fn the_host_keeps_its_id_and_loses_what_git_left_half_done() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::open(dir.path()).await.unwrap();
         let id = home.host_id().unwrap();
-        let left = home.attempt("run.1.1-1");
-        fs::create_dir_all(left.join("work/deep")).unwrap();
         drop(home);
+        let mirrors = dir.path().join("mirrors");
+        for half in ["7.git/refs/divisi/head.lock", "7.git/objects/pack/tmp_pack_x", ".7.ab/HEAD"] {
+            fs::create_dir_all(mirrors.join(half).parent().unwrap()).unwrap();
+            fs::write(mirrors.join(half), "").unwrap();
+        }
+        for whole in ["7.git/packed-refs", "7.lock"] {
+            fs::write(mirrors.join(whole), "").unwrap();
+        }
+        fs::create_dir_all(mirrors.join("7.divisi.run.1.head.incoming/objects")).unwrap();
         let home = Home::open(dir.path()).await.unwrap();
         assert_eq!(home.host_id().unwrap(), id);
-        assert!(!left.exists());
+        let mut left: Vec<_> = fs::read_dir(&mirrors).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["7.git", "7.lock"]);
+        assert!(mirrors.join("7.git/packed-refs").exists());
+        assert!(!mirrors.join("7.git/refs/divisi/head.lock").exists());
+        assert_eq!(fs::read_dir(mirrors.join("7.git/objects/pack")).unwrap().count(), 0);
         fs::write(dir.path().join("host_id"), "../../x").unwrap();
         assert_ne!(home.host_id().unwrap(), "../../x");
     }

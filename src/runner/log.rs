@@ -3,7 +3,7 @@
 use super::lease::Held;
 use super::options::{Redact, RedactStream};
 use crate::clock;
-use crate::dispatch::{CallError, Client};
+use crate::dispatch::{CallError, Client, until_answered};
 use crate::status_file::show_time;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -93,6 +93,13 @@ impl AttemptLog {
 
     /// Uploads until `done`. What is under way then is ended in order, so that no line is lost or sent twice.
     pub(super) async fn upload(&self, client: &Client, held: &Held, done: &CancellationToken) {
+        // An attempt that goes on in a new life adds to what its earlier ones have stored.
+        let stored = until_answered(|| client.log(&held.attempt, held.epoch, 0, Vec::new()));
+        let stored = tokio::select! {
+            stored = stored => stored.unwrap_or(0),
+            () = done.cancelled() => return,
+        };
+        self.lock().offset = stored;
         while clock::within(EVERY, done.cancelled()).await.is_none() {
             self.redact(false).await;
             self.send(client, held).await;

@@ -2,7 +2,8 @@
 //!
 //! It knows the control plane by the runner API alone. What an attempt is told, allowed and given comes from there; what
 //! happened goes back as facts. Reading order: `options`, `service` (the loop), `lease`, `attempt` (one attempt end
-//! to end) and what that needs: `checkout`, `agent`, `commands`, `publish`, `log`, `memory`.
+//! to end) and what that needs: `checkout`, `agent`, `commands`, `publish`, `log`, `memory`; `record`, `resume` and `sweep` (what
+//! outlives a process).
 
 mod agent;
 mod attempt;
@@ -17,7 +18,11 @@ mod log;
 mod memory;
 mod options;
 mod publish;
+mod record;
+mod resume;
 mod service;
+mod sweep;
+mod tally;
 
 pub use attempt::TIER;
 pub use home::HomeError;

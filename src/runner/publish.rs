@@ -4,10 +4,11 @@ use super::attempt::Attempt;
 use super::checkout::{Patience, identity};
 use super::commands::Phase;
 use super::halt::{Halt, Staged, outcome, sentence};
+use super::record::MAX_SAID;
 use crate::agents::{GitFacts, Seen, judge_facts, one_line};
 use crate::clock;
 use crate::dispatch::wire;
-use crate::domain::{FailureKind, protect};
+use crate::domain::{CommandRun, FailureKind, protect};
 use crate::workspace::{
     self, CommitText, GatherError, Identity, ImportError, Imported, Mirror, PushError, Workspace,
 };
@@ -15,9 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// So many changed paths are told; the control plane compares the rest with what GitHub shows.
 const MAX_PATHS: usize = 1_000;
-
-/// Longest closing text of an agent that is passed on, in characters.
-const MAX_SAID: usize = 4_000;
 
 impl Attempt {
     /// Commits what was left over, takes the commits into the mirror, and holds them against the policy.
@@ -47,6 +45,12 @@ impl Attempt {
             Err(error) => return Err(Halt::retry(error.kind(), sentence(&error))),
         };
         outcome(judge_facts(&GitFacts { commits: imported.commits, paths: imported.paths.len() }, seen))?;
+        self.allowed(&imported)?;
+        Ok(imported)
+    }
+
+    /// Holds what an attempt changes against the policy.
+    pub(super) fn allowed(&self, imported: &Imported) -> Staged<()> {
         // A path that comes and goes within the commits is published with them.
         let touched: BTreeSet<String> =
             imported.paths.iter().chain(&imported.passing).map(path_text).collect();
@@ -54,25 +58,33 @@ impl Attempt {
         if !refused.is_empty() {
             return Err(Halt::Failed { failure: protect::failure(&refused), again: true });
         }
-        Ok(imported)
+        Ok(())
     }
 
-    /// Verifies and pushes.
-    pub(super) async fn publish(
+    /// Runs the repository's checks on exactly what will be pushed.
+    pub(super) async fn verify(
         &self,
-        mirror: &Mirror,
         workspace: &Workspace,
         imported: &Imported,
         env: &BTreeMap<String, String>,
-        seen: &Seen,
-    ) -> Staged<wire::Pushed> {
+    ) -> Staged<Vec<CommandRun>> {
         if !self.policy.verify.is_empty() {
             let options = &self.shared.options;
             let launcher = self.launcher();
             let restored = workspace::restore(&launcher, &options.git, workspace, &imported.head);
             self.held.unless_stopped(restored).await?.map_err(gather_failed)?;
         }
-        let verify = self.run_commands(Phase::Verify, &self.policy.verify, workspace, env).await?;
+        self.run_commands(Phase::Verify, &self.policy.verify, workspace, env).await
+    }
+
+    /// Pushes what was verified.
+    pub(super) async fn publish(
+        &self,
+        mirror: &Mirror,
+        imported: &Imported,
+        verify: Vec<CommandRun>,
+        seen: &Seen,
+    ) -> Staged<wire::Pushed> {
         self.held.stage("push");
         self.push(mirror, imported).await?;
         let commits = if imported.commits == 1 { "commit" } else { "commits" };

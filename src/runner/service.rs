@@ -7,6 +7,7 @@ use super::home::Home;
 use super::lease::{Held, Holds, Terms, keep};
 use super::memory::Memory;
 use super::options::{AgentConfig, RunnerError, RunnerOptions};
+use super::sweep::sweep;
 use crate::agents::Stop;
 use crate::clock;
 use crate::dispatch::{CallError, Client, until_answered, wire};
@@ -27,7 +28,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const ROOM_AGAIN: Duration = Duration::from_secs(2);
 /// How long attempts that only have to push and report may take when the process is told to end.
 const LAST_STEPS: Duration = Duration::from_secs(8);
-/// How long all others may take to stop their agents and remove their directories.
+/// How long all others may take to stop their agents and to hand their attempts back.
 const STOPPING: Duration = Duration::from_secs(5);
 
 /// What all attempts of this process share.
@@ -35,7 +36,8 @@ pub(super) struct Shared {
     pub(super) options: RunnerOptions,
     pub(super) client: Client,
     pub(super) git: HostGit,
-    pub(super) home: Home,
+    pub(super) home: Arc<Home>,
+    pub(super) host_id: String,
     pub(super) memory: Memory,
     pub(super) fetching: Fetching,
     pub(super) holds: Holds,
@@ -48,8 +50,9 @@ impl Shared {
     }
 }
 
-/// Runs until `shutdown`: then agents are stopped, results that are nearly there are pushed and told, and the rest is left
-/// to the next process of this host, which is handed those tasks again. Takes at most 13 s for that.
+/// Runs until `shutdown`: then nothing more is claimed, results that are nearly there are pushed and told, all other agents
+/// are stopped and their attempts handed back; their work stays on the disk, and the next process of this host goes on with
+/// it. Takes at most 13 s for that.
 ///
 /// # Errors
 /// When the data directory cannot be used, or when the control plane refuses this runner.
@@ -60,6 +63,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
     let register = wire::Register {
         version: wire::VERSION,
         host_id: home.host_id()?,
+        found: home.journal.all().into_iter().map(|record| record.attempt).collect(),
         runner,
         slots: options.slots.max(1),
         agents: options.agents.iter().map(|agent| agent.name.clone()).collect(),
@@ -70,9 +74,10 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
         () = shutdown.cancelled() => return Ok(()),
     };
     let terms = registered.map_err(|error| RunnerError::Refused(error.to_string()))?;
-    let terms = Terms::of(&terms);
+    let (keeps, terms) = (terms.keep.clone(), Terms::of(&terms));
     tracing::info!(
         runner = %register.runner, host = register.host_id, slots = register.slots,
+        found = register.found.len(), keeps = keeps.len(),
         confinement = ?options.launcher.confinement(), "The runner is registered."
     );
     let git = HostGit::new(options.launcher.clone(), options.git.clone());
@@ -80,7 +85,8 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
         options,
         client,
         git,
-        home,
+        home: Arc::new(home),
+        host_id: register.host_id,
         memory: Memory::default(),
         fetching: Fetching::default(),
         holds: Holds::default(),
@@ -90,6 +96,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
         () = claim_on(&shared, &mut attempts, &terms) => {}
         () = keep(&shared.client, &shared.holds, &terms) => {}
         () = shared.memory.sample() => {}
+        () = sweep(&shared, keeps) => {}
         () = shutdown.cancelled() => {}
     }
     tracing::info!(attempts = shared.holds.ids().len(), "The runner ends.");
@@ -101,7 +108,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
 }
 
 /// Claims whenever a slot is free. Dropping this loses nothing: an attempt that was handed out and not heard of is handed
-/// out again.
+/// out again, to this process or to the next one of its host.
 async fn claim_on(shared: &Arc<Shared>, attempts: &mut JoinSet<()>, terms: &Terms) {
     let slots = Arc::new(Semaphore::new(shared.options.slots.max(1) as usize));
     loop {

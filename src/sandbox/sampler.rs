@@ -27,6 +27,11 @@ pub(super) struct Usage {
 }
 
 impl Usage {
+    /// The process whose tree it is.
+    pub(super) fn root(&self) -> i32 {
+        self.root
+    }
+
     /// Resident bytes at the last sample.
     pub(super) fn current(&self) -> u64 {
         self.current.load(Ordering::Relaxed)

@@ -4,7 +4,7 @@ use crate::domain::explain::Places;
 use crate::domain::schedule::Limits;
 use crate::domain::{
     AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Progress, Refusal, Remote, RunEvent, RunId,
-    RunnerId, Scope, Snapshot, TaskNumber,
+    RunnerId, Scope, Snapshot, Spent, TaskNumber,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -163,6 +163,8 @@ pub struct RunnerSeen {
     pub agents: Vec<String>,
     /// Its sandbox tier.
     pub tier: String,
+    /// Attempts of earlier processes of its host that had begun.
+    pub found: Vec<AttemptId>,
 }
 
 /// What a runner says about one attempt that it holds.
@@ -360,11 +362,13 @@ pub trait Store: Send + Sync {
 
     // -- runners and leases
 
-    /// A runner process registered. Leases of other processes of the same host end at once
-    /// (`LeaseLost` for each); returns the runs that this changed.
+    /// A runner process registered: nothing of earlier processes of its host is alive. Their leases end at once
+    /// (`Interrupted` for each that had begun, `Released` for the others), and the host is handed those attempts before anything else; returns the runs that this
+    /// changed.
     async fn runner_registered(&self, seen: RunnerSeen, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
     /// Hands out the next attempt (`domain::schedule::pick` among the tasks of active runs that `Orchestration::may_start`) under a lease until `now +
-    /// lease`, or again one that this runner holds and does not list in `holds`. `None`: nothing to do.
+    /// lease`, or again one that this runner holds and does not list in `holds`. Attempts that this host was interrupted
+    /// in come first (`Resumed`), those of other hosts only when their grace is over. `None`: nothing to do.
     async fn attempt_claimed(
         &self,
         runner: &RunnerId,
@@ -402,6 +406,18 @@ pub trait Store: Send + Sync {
     /// The epoch and the runner under which an attempt ended, if it has: for a repeated `finish`.
     async fn attempt_ended_by(&self, attempt: &AttemptId) -> Result<Option<(u64, RunnerId)>, StoreError>;
 
+    /// The runner hands an attempt back in order (`Released`); whether it held it at this epoch. Repeating it is safe.
+    async fn attempt_released(
+        &self,
+        runner: &RunnerId,
+        attempt: &AttemptId,
+        epoch: u64,
+        spent: Spent,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Those of `attempts` that this host has a lease on, or may yet be handed to resume.
+    async fn attempts_kept(&self, host: &str, attempts: Vec<AttemptId>)
+    -> Result<Vec<AttemptId>, StoreError>;
     /// The runners that are registered, with what they hold, and how many attempts of the installation are alive.
     async fn places(&self, installation: u64) -> Result<Places, StoreError>;
 

@@ -122,6 +122,8 @@ pub(super) struct CandidateRow {
     pub run_id: String,
     pub number: i64,
     pub waits: bool,
+    /// JSON of its interrupted attempt.
+    pub resume: Option<String>,
     agent: String,
     size: String,
     max_workers: Option<i64>,

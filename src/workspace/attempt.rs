@@ -47,6 +47,14 @@ impl AttemptPaths {
         }
     }
 
+    /// Whether all of them are there, as directories.
+    pub fn is_whole(&self) -> bool {
+        let Self { root, worktree, private_repo, home, tmp, status_dir } = self;
+        [root, worktree, private_repo, home, tmp, status_dir]
+            .into_iter()
+            .all(|path| fs::symlink_metadata(path).is_ok_and(|is| is.is_dir()))
+    }
+
     /// The worktree's own git directory inside the private repository: git names it after the worktree's directory.
     pub(super) fn git_dir(&self) -> PathBuf {
         let name = self.worktree.file_name().unwrap_or_default();

@@ -132,6 +132,27 @@ pub async fn gather(
     Ok(Gathered { head, committed_leftovers })
 }
 
+/// Removes the lock files that a git left which was killed in the work tree or its repository: the next one would refuse to
+/// work. All of the agent's processes must have ended.
+///
+/// # Errors
+/// [`GatherError::Broken`] and [`GatherError::Git`].
+pub async fn unlock(
+    launcher: &Launcher,
+    settings: &GitSettings,
+    workspace: &Workspace,
+) -> Result<(), GatherError> {
+    guard::work_tree(&workspace.paths).map_err(GatherError::Broken)?;
+    let author = Identity { name: "divisi".to_owned(), email: "divisi@localhost".to_owned() };
+    let git = Inside { launcher, settings, workspace, author };
+    let what = "remove what an interrupted git left";
+    let repo = workspace.paths.private_repo.display().to_string();
+    let places =
+        [repo.as_str(), "-depth", "-name", "*.lock", "-not", "-path", "*/objects/*", "-type", "f", "-delete"];
+    git.program("find", what, &places, b"").await?;
+    Ok(())
+}
+
 /// Makes the work tree what the commit `head` is, before anything is verified in it: an agent can tell git to overlook
 /// changes of a tracked file (`skip-worktree`, `assume-unchanged`, a sparse checkout), so that what is verified would not be
 /// what is pushed. Ignored files, such as what `setup` installed, stay.

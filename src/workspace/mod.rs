@@ -19,12 +19,12 @@ mod remote;
 mod show;
 
 pub use attempt::{AttemptPaths, Identity, PrepareError, Workspace, prepare};
-pub use cleanup::{prune_refs, remove_attempt};
-pub use gather::{CommitText, GatherError, Gathered, gather, restore};
+pub use cleanup::{clear_mirrors, mirrors, prune_refs, remove_attempt, sweep_refs};
+pub use gather::{CommitText, GatherError, Gathered, gather, restore, unlock};
 pub use git::{GitError, GitSettings, HostGit};
 pub use import::{ChangedPath, ImportError, Imported, import, inspect};
 pub use mirror::{Mirror, UpdateError};
 pub use push::{PushError, Pushed, push};
-pub use pushed::{Before, note_push, pushed_before};
+pub use pushed::{Before, forget_pushes, note_push, pushed_before};
 pub use remote::{Remote, RemoteError};
 pub use show::{diff_stat, read_blob, read_file};

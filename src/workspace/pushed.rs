@@ -1,6 +1,7 @@
 //! Pushes of ours that arrived although nobody recorded it: the runner died, or its lease ended, between the push and
 //! the report. The next attempt may replace what such a push left, and nothing else.
 
+use super::cleanup::delete_refs;
 use super::git::{GitError, failed};
 use super::mirror::Mirror;
 use super::remote::Remote;
@@ -24,6 +25,14 @@ pub async fn note_push(mirror: &Mirror, run: &RunId, task: TaskNumber, head: &Sh
     let name = note(run, task, head);
     mirror.git().ok(mirror.call("note a push", ["update-ref", &name, head.as_str()])).await?;
     Ok(())
+}
+
+/// Forgets the notes on a task's pushes: what was pushed last is known to the control plane.
+///
+/// # Errors
+/// When git fails.
+pub async fn forget_pushes(mirror: &Mirror, run: &RunId, task: TaskNumber) -> Result<(), GitError> {
+    delete_refs(mirror, &format!("refs/divisi-pushed/{run}/{task}/"), |_| true).await
 }
 
 /// What a task's branch is on the remote.

@@ -110,6 +110,7 @@ async fn attempt(world: &World, task: u32, title: &str) -> Done {
     let paths = &workspace.paths;
     let job = Job {
         session: clock::uuid(),
+        resume: false,
         model: String::new(),
         prompt: prompt::render(&brief),
         worktree: paths.worktree.clone(),

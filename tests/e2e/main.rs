@@ -10,6 +10,7 @@
 mod claude_alone;
 mod cli;
 mod model_server;
+mod resumes;
 mod scripts;
 #[expect(dead_code, reason = "the integration tests' world, of which only a part is needed here")]
 #[path = "../it/support/mod.rs"]

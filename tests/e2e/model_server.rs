@@ -46,6 +46,10 @@ pub struct Seen {
     pub title: String,
     /// What stood in `x-api-key`.
     pub key: String,
+    /// How many turns of the model the request already holds.
+    pub turns: usize,
+    /// What was said to it last.
+    pub last: String,
 }
 
 /// The running server.
@@ -94,11 +98,12 @@ async fn answer(State(model): State<Arc<Model>>, request: Request) -> Response {
     let conversation = Conversation::read(&body);
     let script = model.scripts.iter().find(|s| conversation.is_about(s.title));
     let key = parts.headers.get("x-api-key").and_then(|v| v.to_str().ok()).unwrap_or_default();
-    model
-        .seen
-        .lock()
-        .unwrap()
-        .push(Seen { title: script.map_or("", |s| s.title).to_owned(), key: key.to_owned() });
+    model.seen.lock().unwrap().push(Seen {
+        title: script.map_or("", |s| s.title).to_owned(),
+        key: key.to_owned(),
+        turns: conversation.turns,
+        last: conversation.last.clone(),
+    });
     let Some(script) = script else { return refuse(400) };
     let content = match &script.turns {
         Turns::Refuse(status) => return refuse(*status),
@@ -117,6 +122,7 @@ struct Conversation {
     /// All text of the first message: the prompt.
     prompt: String,
     turns: usize,
+    last: String,
     results: Vec<String>,
 }
 
@@ -131,6 +137,7 @@ impl Conversation {
             .collect();
         Self {
             prompt: users().next().map(|m| text_of(&m["content"])).unwrap_or_default(),
+            last: users().next_back().map(|m| text_of(&m["content"])).unwrap_or_default(),
             turns: messages.iter().filter(|m| m["role"] == "assistant").count(),
             results,
         }

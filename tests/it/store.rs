@@ -4,6 +4,7 @@ mod effects;
 mod inbox;
 mod leases;
 mod limits;
+mod resume;
 mod runs;
 mod sqlite;
 
@@ -158,6 +159,7 @@ async fn registered(store: &dyn Store, runner: &str, host: &str) -> (RunnerId, V
         slots: 4,
         agents: vec!["command".into()],
         tier: "reduced".into(),
+        found: vec![],
     };
     let id = seen.runner.clone();
     let runs = store.runner_registered(seen, at(10)).await.unwrap();

@@ -53,6 +53,22 @@ pub(super) async fn finish(
     Ok(Json(accepted))
 }
 
+/// An attempt that this runner does not hold is handed back already, or another's: either way there is nothing to do.
+pub(super) async fn release(
+    State(api): Api,
+    Path(attempt): Path<String>,
+    Json(release): Json<wire::Release>,
+) -> Result<Json<wire::Accepted>, Problem> {
+    let attempt = read(attempt)?;
+    let (runner, epoch) = (&release.runner, release.epoch);
+    if api.store.attempt_released(runner, &attempt, epoch, release.spent, clock::now()).await? {
+        tracing::info!(%attempt, epoch, %runner, "a runner handed an attempt back");
+        api.behind.attempt_over(&attempt).await;
+        api.behind.run_changed(&attempt.run);
+    }
+    Ok(Json(wire::Accepted::Done))
+}
+
 /// Whether the attempt has ended by this very runner's word.
 async fn ended_by(
     api: &RunnerApi,

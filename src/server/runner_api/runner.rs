@@ -27,22 +27,38 @@ pub(super) async fn register(
             format!("this control plane speaks runner API {}, not {}", wire::VERSION, register.version);
         return Err(Problem(StatusCode::BAD_REQUEST, text));
     }
-    tracing::info!(runner = %register.runner, host = register.host_id, slots = register.slots, agents = ?register.agents, "a runner registered");
+    tracing::info!(runner = %register.runner, host = register.host_id, slots = register.slots, agents = ?register.agents, found = register.found.len(), "a runner registered");
+    let host = register.host_id.clone();
     let seen = RunnerSeen {
         runner: register.runner,
         host_id: register.host_id,
         slots: register.slots,
         agents: register.agents,
         tier: register.tier,
+        found: register.found.clone(),
     };
     for run in api.store.runner_registered(seen, clock::now()).await? {
         api.behind.run_changed(&run);
     }
+    // The dead had tokens; who resumes them gets others. So the old ones go before anybody can claim.
+    for attempt in &register.found {
+        api.behind.attempt_over(attempt).await;
+    }
+    let keep = api.store.attempts_kept(&host, register.found).await?;
     Ok(Json(wire::Registered {
         lease_ms: millis(api.lease),
         heartbeat_ms: millis(api.heartbeat),
         silence_ms: millis(api.silence),
+        keep,
     }))
+}
+
+pub(super) async fn kept(
+    State(api): State<Arc<RunnerApi>>,
+    Json(question): Json<wire::Keep>,
+) -> Result<Json<wire::Kept>, Problem> {
+    let keep = api.store.attempts_kept(&question.host_id, question.attempts).await?;
+    Ok(Json(wire::Kept { keep }))
 }
 
 /// A dropped connection after the claim loses nothing: the same runner is answered the same attempt again

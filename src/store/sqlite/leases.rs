@@ -2,7 +2,9 @@
 
 use super::{Sqlite, Tx, runs};
 use crate::domain::schedule::{Candidate, Limits, pick};
-use crate::domain::{AttemptId, Orchestration, RunEvent, RunId, RunnerId, TaskEvent, TaskState};
+use crate::domain::{
+    AttemptId, Orchestration, Resume, RunEvent, RunId, RunnerId, Spent, TaskEvent, TaskState,
+};
 use crate::store::rows::{CandidateRow, LiveRow, from_json, int, ms, to_json, uint};
 use crate::store::{Beat, Claimed, RunnerSeen, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -40,9 +42,72 @@ pub(super) async fn registered(
     .bind(seen.runner.as_str())
     .fetch_all(&mut *tx)
     .await?;
-    let changed = lost(&mut tx, orphans, now).await?;
+    let interrupted = |attempt: &AttemptId, epoch| {
+        let host = seen.host_id.clone();
+        if seen.found.contains(attempt) {
+            TaskEvent::Interrupted { epoch, host }
+        } else {
+            // Handed out, and not heard of any more.
+            TaskEvent::Released { epoch, host, spent: Spent::default() }
+        }
+    };
+    let changed = lost(&mut tx, orphans, interrupted, now).await?;
     tx.commit().await?;
     Ok(changed)
+}
+
+pub(super) async fn released(
+    db: &Sqlite,
+    runner: &RunnerId,
+    attempt: &AttemptId,
+    epoch: u64,
+    spent: Spent,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut tx = db.write().await?;
+    let host: Option<String> = sqlx::query_scalar(
+        "SELECT host_id FROM attempts WHERE run_id = ? AND task = ? AND attempt = ? AND epoch = ? AND runner = ?
+             AND state = 'live'",
+    )
+    .bind(attempt.run.as_str())
+    .bind(attempt.task)
+    .bind(attempt.attempt)
+    .bind(int(epoch)?)
+    .bind(runner.as_str())
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(host) = host else { return Ok(false) };
+    let event = RunEvent::Task(attempt.task, TaskEvent::Released { epoch, host, spent });
+    runs::change(&mut tx, &attempt.run, &event, now).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+pub(super) async fn kept(
+    db: &Sqlite,
+    host: &str,
+    attempts: Vec<AttemptId>,
+) -> Result<Vec<AttemptId>, StoreError> {
+    let mut tx = db.read().await?;
+    let mut kept = Vec::new();
+    for attempt in attempts {
+        let wanted: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM tasks WHERE run_id = ?1 AND number = ?2 AND attempt = ?3
+                 AND state = 'ready' AND json_extract(data, '$.resume.host') = ?4)
+             OR EXISTS (SELECT 1 FROM attempts WHERE run_id = ?1 AND task = ?2 AND attempt = ?3
+                 AND state = 'live' AND host_id = ?4)",
+        )
+        .bind(attempt.run.as_str())
+        .bind(attempt.task)
+        .bind(attempt.attempt)
+        .bind(host)
+        .fetch_one(&mut *tx)
+        .await?;
+        if wanted {
+            kept.push(attempt);
+        }
+    }
+    Ok(kept)
 }
 
 /// Ends the leases that ran out before `now`.
@@ -54,15 +119,20 @@ pub(super) async fn expired(tx: &mut Tx, now: Timestamp) -> Result<Vec<RunId>, S
     .bind(ms(now))
     .fetch_all(&mut **tx)
     .await?;
-    lost(tx, late, now).await
+    lost(tx, late, |_, epoch| TaskEvent::LeaseLost { epoch }, now).await
 }
 
 /// Ends these leases; returns their runs, each once. The rows are ordered by run.
-async fn lost(tx: &mut Tx, rows: Vec<LiveRow>, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+async fn lost(
+    tx: &mut Tx,
+    rows: Vec<LiveRow>,
+    how: impl Fn(&AttemptId, u64) -> TaskEvent,
+    now: Timestamp,
+) -> Result<Vec<RunId>, StoreError> {
     let mut changed: Vec<RunId> = Vec::new();
     for row in rows {
         let (attempt, epoch) = row.named()?;
-        let event = RunEvent::Task(attempt.task, TaskEvent::LeaseLost { epoch });
+        let event = RunEvent::Task(attempt.task, how(&attempt, epoch));
         runs::change(tx, &attempt.run, &event, now).await?;
         if changed.last() != Some(&attempt.run) {
             changed.push(attempt.run);
@@ -131,19 +201,39 @@ async fn next(
     until: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Claimed>, StoreError> {
-    let agents: Option<String> = sqlx::query_scalar("SELECT agents FROM runners WHERE id = ?")
+    let known: Option<(String, String)> = sqlx::query_as("SELECT agents, host_id FROM runners WHERE id = ?")
         .bind(runner.as_str())
         .fetch_optional(&mut **tx)
         .await?;
     // Superseded by a newer process of its host, or never registered: it can run nothing that we know of.
-    let Some(agents) = agents else { return Ok(None) };
+    let Some((agents, host)) = known else { return Ok(None) };
     let agents: Vec<String> = from_json(&agents)?;
-    let mut candidates = candidates(tx).await?;
+    // What this host was interrupted in comes first; what another host was interrupted in is that one's for a while.
+    let (mut own, mut free) = (Vec::new(), Vec::new());
+    for (candidate, resume) in candidates(tx).await? {
+        match resume {
+            Some(resume) if resume.host == host => own.push(candidate),
+            Some(resume) if now < resume.until => {}
+            _ => free.push(candidate),
+        }
+    }
     let (run, task, orchestration) = loop {
-        let Some(at) = pick(&candidates, &agents, limits) else { return Ok(None) };
-        let Candidate { run, task, .. } = candidates.swap_remove(at);
-        let event = RunEvent::Task(task, TaskEvent::Claimed { runner: runner.clone(), until });
-        match runs::change(tx, &run, &event, now).await {
+        let (from, resumes) = if own.is_empty() { (&mut free, false) } else { (&mut own, true) };
+        let Some(at) = pick(from, &agents, limits) else {
+            match resumes {
+                // None of them may start now; what else there is may.
+                true => own.clear(),
+                false => return Ok(None),
+            }
+            continue;
+        };
+        let Candidate { run, task, .. } = from.swap_remove(at);
+        let (runner, host) = (runner.clone(), host.clone());
+        let event = match resumes {
+            true => TaskEvent::Resumed { runner, host, until },
+            false => TaskEvent::Claimed { runner, until },
+        };
+        match runs::change(tx, &run, &RunEvent::Task(task, event), now).await {
             Ok(orchestration) => break (run, task, orchestration),
             // The columns know less than the run (rows of an older version): the next one, then.
             Err(StoreError::Refused(_)) => {}
@@ -156,12 +246,13 @@ async fn next(
     Ok(Some(Claimed { attempt: AttemptId { run, task, attempt }, epoch, orchestration }))
 }
 
-/// Ready tasks of active runs that may start now.
-async fn candidates(tx: &mut Tx) -> Result<Vec<Candidate>, StoreError> {
+/// Ready tasks of active runs that may start now, each with its interrupted attempt.
+async fn candidates(tx: &mut Tx) -> Result<Vec<(Candidate, Option<Resume>)>, StoreError> {
     let ready = sqlx::query_as::<_, CandidateRow>(
         "WITH alive AS (
              SELECT run_id, installation FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'running')
          SELECT run_id, number, agent, size, waits, max_workers, created_at,
+             json_extract(tasks.data, '$.resume') AS resume,
              (SELECT count(*) FROM alive WHERE alive.run_id = tasks.run_id) AS run_alive,
              (SELECT count(*) FROM alive WHERE alive.installation = runs.installation) AS installation_alive
          FROM tasks JOIN runs ON runs.id = run_id WHERE tasks.state = 'ready' AND runs.state = 'active'
@@ -186,7 +277,8 @@ async fn candidates(tx: &mut Tx) -> Result<Vec<Candidate>, StoreError> {
                 continue;
             }
         }
-        candidates.push(Candidate::try_from(row)?);
+        let resume = row.resume.as_deref().map(from_json::<Resume>).transpose()?;
+        candidates.push((Candidate::try_from(row)?, resume));
     }
     Ok(candidates)
 }

@@ -24,7 +24,7 @@ use crate::domain::explain::Places;
 use crate::domain::schedule::Limits;
 use crate::domain::{
     AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Remote, RunEvent, RunId, RunnerId, Scope,
-    Snapshot,
+    Snapshot, Spent,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -321,6 +321,23 @@ impl Store for Sqlite {
         beats: &[Beat],
     ) -> Result<Vec<Option<Orchestration>>, StoreError> {
         leases::all_held(self, runner, beats).await
+    }
+    async fn attempt_released(
+        &self,
+        runner: &RunnerId,
+        attempt: &AttemptId,
+        epoch: u64,
+        spent: Spent,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        leases::released(self, runner, attempt, epoch, spent, now).await
+    }
+    async fn attempts_kept(
+        &self,
+        host: &str,
+        attempts: Vec<AttemptId>,
+    ) -> Result<Vec<AttemptId>, StoreError> {
+        leases::kept(self, host, attempts).await
     }
     async fn lease_held(
         &self,

@@ -168,7 +168,13 @@ async fn attempt_followed(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if old.state == TaskState::Running && new.state != TaskState::Running {
-        let lost = matches!(event, RunEvent::Task(_, TaskEvent::LeaseLost { .. }));
+        let lost = matches!(
+            event,
+            RunEvent::Task(
+                _,
+                TaskEvent::LeaseLost { .. } | TaskEvent::Released { .. } | TaskEvent::Interrupted { .. }
+            )
+        );
         let stored = sqlx::query(
             "UPDATE attempts SET state = ?, ended_at = ?
              WHERE run_id = ? AND task = ? AND attempt = ? AND epoch = ? AND state = 'live'",
@@ -187,7 +193,10 @@ async fn attempt_followed(
     if let (true, Some(runner)) = (old.state != new.state && new.state == TaskState::Running, &new.runner) {
         sqlx::query(
             "INSERT INTO attempts (run_id, task, attempt, epoch, runner, host_id, state, started_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, coalesce((SELECT host_id FROM runners WHERE id = ?5), ''), 'live', ?6)",
+             VALUES (?1, ?2, ?3, ?4, ?5, coalesce((SELECT host_id FROM runners WHERE id = ?5), ''), 'live', ?6)
+             -- A resumed attempt is the same row under a new epoch.
+             ON CONFLICT (run_id, task, attempt) DO UPDATE SET epoch = excluded.epoch, runner = excluded.runner,
+                 host_id = excluded.host_id, state = 'live', ended_at = NULL WHERE attempts.state = 'lost'",
         )
         .bind(run.as_str())
         .bind(new.number)

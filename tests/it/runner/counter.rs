@@ -247,6 +247,7 @@ async fn lost_no_answer_and_refused_are_told_apart() {
         slots: 1,
         agents: vec!["test".to_owned()],
         tier: "unsafe-none".to_owned(),
+        found: vec![],
     };
     let other = wire::Register { version: wire::VERSION + 1, ..register.clone() };
     assert!(

@@ -16,12 +16,15 @@ pub struct Divisi {
 }
 
 impl Divisi {
-    /// Starts it with these variables and nothing else, and waits until it listens.
-    pub fn start(dir: &Path, env: &BTreeMap<String, String>) -> Self {
+    /// Starts it with these variables and nothing else, through other programs each of which becomes the next, and waits
+    /// until it listens.
+    pub fn start(dir: &Path, env: &BTreeMap<String, String>, wrapper: &[String]) -> Self {
         let log = dir.join(format!("serve-{}.log", std::fs::read_dir(dir).map_or(0, Iterator::count)));
         let file = File::create(&log).expect("a log file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_divisi"));
-        command.arg("serve").env_clear().envs(env).current_dir(dir);
+        let words = wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_divisi"), "serve"]);
+        let words: Vec<&str> = words.collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().envs(env).current_dir(dir);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let child = command.spawn().expect("divisi starts");
         let mut this = Self { child: Some(child), address: String::new(), log };
@@ -45,6 +48,19 @@ impl Divisi {
     /// What it logged so far.
     pub fn log_text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
+    /// The runner that it started, if one is there.
+    pub fn runner_pid(&self) -> Option<u32> {
+        children(self.pid()).into_iter().find(|pid| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            words.split(|b| *b == 0).nth(1) == Some(b"runner")
+        })
     }
 
     /// SIGTERM, and its exit code; must end within 30 s.
@@ -72,7 +88,13 @@ impl Divisi {
 
     /// SIGKILL.
     pub fn kill(&mut self) {
+        self.kill_with(|| ());
+    }
+
+    /// SIGKILL, after something else was done to what it started.
+    pub fn kill_with(&mut self, before: impl FnOnce()) {
         if let Some(mut child) = self.child.take() {
+            before();
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -88,6 +110,18 @@ impl Drop for Divisi {
             self.stop();
         }
     }
+}
+
+/// The children of a process.
+pub fn children(parent: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        after.split_whitespace().nth(1) == Some(&parent.to_string())
+    })
+    .collect()
 }
 
 /// Sends a signal to a process that this test started.

@@ -33,6 +33,8 @@ pub struct Setup {
     pub slots: u32,
     /// Latency of each API call.
     pub latency: Duration,
+    /// Programs through which Divisi is started, each of which becomes the next.
+    pub wrapper: Vec<String>,
 }
 
 impl Default for Setup {
@@ -45,6 +47,7 @@ impl Default for Setup {
             env: Vec::new(),
             slots: 5,
             latency: Duration::ZERO,
+            wrapper: Vec::new(),
         }
     }
 }
@@ -69,6 +72,8 @@ pub struct World {
     pub divisi: Option<Divisi>,
     schema: SchemaGuard,
     env: BTreeMap<String, String>,
+    /// As in [`Setup::wrapper`]; counts from the next start on.
+    pub wrapper: Vec<String>,
     dir: tempfile::TempDir,
     checked: bool,
 }
@@ -125,14 +130,15 @@ impl World {
             ("DIVISI_RUNNER__SLOTS".to_owned(), setup.slots.to_string()),
         ]);
         env.extend(setup.env.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let mut world = Self { github, divisi: None, schema, env, dir, checked: false };
+        let mut world =
+            Self { github, divisi: None, schema, env, wrapper: setup.wrapper, dir, checked: false };
         world.start();
         world
     }
 
     /// Starts Divisi (again).
     pub fn start(&mut self) {
-        let divisi = Divisi::start(self.dir.path(), &self.env);
+        let divisi = Divisi::start(self.dir.path(), &self.env, &self.wrapper);
         self.github.set_webhook_target(Some(&format!("http://{}/webhooks/github", divisi.address)));
         self.divisi = Some(divisi);
     }
@@ -249,6 +255,28 @@ impl World {
             std::process::Command::new("git").arg("--git-dir").arg(dir).args(args).output().expect("git");
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// What all its lives have logged, the last one at the end.
+    pub fn logs(&self) -> String {
+        let entries = std::fs::read_dir(self.dir.path()).into_iter().flatten().flatten();
+        let mut logs: Vec<PathBuf> = entries.map(|e| e.path()).collect();
+        logs.retain(|path| path.extension().is_some_and(|e| e == "log"));
+        logs.sort_by_key(|path| std::fs::metadata(path).and_then(|m| m.modified()).ok());
+        logs.iter().map(|path| std::fs::read_to_string(path).unwrap_or_default()).collect()
+    }
+
+    /// From the next start on, the agent does nothing and fails.
+    pub fn break_agent(&self) {
+        std::fs::write(self.dir.path().join("agent.sh"), "exit 1\n").expect("the agent's script");
+    }
+
+    /// Kills Divisi in the middle of its work: what is left then is what the scenario was about.
+    pub fn abandon(mut self) {
+        self.checked = true;
+        if let Some(mut divisi) = self.divisi.take() {
+            divisi.kill();
+        }
     }
 
     /// Stops Divisi, then checks what must hold after every scenario: the descriptions fit, every token that was handed
