@@ -283,3 +283,14 @@ fn nothing_is_wanted_twice_and_nothing_that_is_done_is_wanted_again() {
         }
     }
 }
+
+#[test]
+fn what_was_found_twice_is_folded_by_its_row_alone() {
+    let key = EffectKey::Fold(Folded::SubIssue(1), 102);
+    let row = Effect { state: EffectState::Wanted, applied: None, ..done(key, "", at(0)) };
+    let before = snapshot(run(&[S::Running])).all_done(at(0));
+    assert!(!said(&before, 1).iter().any(|s| s.starts_with("fold")));
+    let after = before.with(row);
+    assert!(said(&after, 1).contains(&"fold-102-sub-issue-1=1".to_owned()), "{:?}", said(&after, 1));
+    assert!(!said(&after.all_done(at(1)), 2).iter().any(|s| s.starts_with("fold")), "once");
+}
