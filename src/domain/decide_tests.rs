@@ -316,3 +316,14 @@ fn a_pause_and_a_cancel_are_seen_soon() {
     cancelled.orchestration.tasks[0].halt = Some(Halt::Cancel);
     assert_eq!(said(&cancelled, 106), ["progress=0x|s0,w0"]);
 }
+
+#[test]
+fn what_was_found_twice_is_folded_by_its_row_alone() {
+    let key = EffectKey::Fold(Folded::SubIssue(1), 102);
+    let row = Effect { state: EffectState::Wanted, applied: None, ..done(key, "", at(0)) };
+    let before = snapshot(run(&[S::Running])).all_done(at(0));
+    assert!(!said(&before, 1).iter().any(|s| s.starts_with("fold")));
+    let after = before.with(row);
+    assert!(said(&after, 1).contains(&"fold-102-sub-issue-1=1".to_owned()), "{:?}", said(&after, 1));
+    assert!(!said(&after.all_done(at(1)), 2).iter().any(|s| s.starts_with("fold")), "once");
+}

@@ -486,6 +486,7 @@ fn forged_sources_are_caught() {
     forged("cli/x.rs", "use std::{env, fs};", "uses `std::env`");
     forged("workspace/x.rs", "use std::process::{Command, Stdio};", "processes are started in sandbox");
     forged("store/x.rs", "fn f() { Timestamp::now(); }", "wall time");
+    forged("orchestrator/x.rs", "fn f() { github.create_issue(1); }", "a write to GitHub is an effect");
     forged("runner/x.rs", "fn f() { tokio::time::sleep(x).await }", "waiting and deadlines");
     forged("runner/x.rs", "fn f() { let p = \".claude/runtime/x\"; }", "public files have one writer");
     forged("runner/x.rs", "fn f() { run(\"git\") }", "git is run by workspace alone");

@@ -144,6 +144,7 @@ fn sky(dice: &mut Dice, seed: u64) -> Sky {
         lost_answers: dice.roll(6),
         lost_requests: dice.roll(3),
         bad_gateways: dice.roll(3),
+        bad_reads: dice.roll(8),
         slow: dice.roll(25),
         slowness: Duration::from_millis(200 + dice.roll(4_000)),
         lag: Duration::from_millis(dice.roll(5_000)),

@@ -13,13 +13,13 @@ fn harm(name: &str, sky: Sky, without: Without) -> (usize, usize) {
     let cast = Cast { sky, ..Cast::of_five(0) };
     let (whole, verdict) = play(&mut hub, &cast, &[], Duration::ZERO, Without::default());
     assert!(verdict.is_clean(), "{verdict:#?}");
-    let (mut duplicates, mut lost, mut runs) = (0, 0, 0);
+    let (mut duplicates, mut lost, mut runs) = (0, 0, 0_usize);
     for (n, point) in (1..).zip(&whole.crossed) {
         if point.place != Place::BeforeAnswer {
             continue;
         }
         runs += 1;
-        if runs % OF_ONE_HUB == 0 {
+        if runs.is_multiple_of(OF_ONE_HUB) {
             hub = Hub::start();
         }
         let (_, verdict) = play(&mut hub, &cast, &[at(n)], Duration::ZERO, without);

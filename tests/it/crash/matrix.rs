@@ -64,7 +64,7 @@ fn every_boundary(seed: u64) {
     assert!(whole.crossed.len() >= 70, "{} boundaries", whole.crossed.len());
     let (mut dice, mut crashes) = (Dice::new(seed), 0);
     for n in 1..=whole.crossed.len() {
-        if n % OF_ONE_HUB == 0 {
+        if n.is_multiple_of(OF_ONE_HUB) {
             hub = Hub::start();
         }
         let down = Duration::from_millis(dice.roll(3) * dice.roll(20_000));
@@ -82,22 +82,26 @@ fn every_boundary(seed: u64) {
 fn many_crashes(part: u64) {
     let (mut hub, mut crashes) = (Hub::start(), 0);
     for seed in part * MANY..(part + 1) * MANY {
-        if seed as usize % OF_ONE_HUB == 0 {
+        if (seed as usize).is_multiple_of(OF_ONE_HUB) {
             hub = Hub::start();
         }
         let cast = Cast::of_any(1_000_000 + seed);
         let mut dice = Dice::new(seed);
-        let planned: Vec<Crash> = (0..2 + dice.roll(7))
+        // Spread over what such a run crosses, so that they come to pass.
+        let (n, points) = (2 + dice.roll(7), 12 + 14 * cast.attempts.len() as u64);
+        let planned: Vec<Crash> = (0..n)
             .map(|_| {
-                let after = if dice.percent(40) { 1 + dice.roll(5_000) } else { 0 };
-                Crash { at: 1 + dice.roll(70), after: Duration::from_millis(after) }
+                let after = if dice.percent(40) { 1 + dice.roll(3_000) } else { 0 };
+                Crash { at: 1 + dice.roll(points / n), after: Duration::from_millis(after) }
             })
             .collect();
         let down = Duration::from_millis(dice.roll(3) * dice.roll(30_000));
         let (played, verdict) = play(&mut hub, &cast, &planned, down, Without::default());
         must_be_clean(&cast, &planned, &played, &verdict);
+        assert!(played.crashes >= 1, "seed {seed} never crashes");
         crashes += played.crashes;
     }
+    assert!(u64::from(crashes) >= 3 * MANY, "only {crashes} crashes in {MANY} runs");
     tell(0, 0, MANY as usize, crashes);
 }
 

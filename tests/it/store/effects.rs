@@ -1,7 +1,7 @@
 //! Effects: what is known about a write to GitHub after every possible crash.
 
 use super::*;
-use divisi::domain::{EffectKey, EffectState, Failure, FailureKind, Remote, Scope};
+use divisi::domain::{EffectKey, EffectState, Failure, FailureKind, Folded, Remote, Scope};
 use divisi::store::{NewEffect, StoreError};
 
 const KEY: EffectKey = EffectKey::SubIssue(1);
@@ -87,6 +87,38 @@ fn doubt_and_postponement_keep_their_time_and_their_difference() {
 }
 
 #[test]
+fn what_was_made_in_doubt_is_known_and_looked_for_once_more() {
+    on_every_engine(|bench| async move {
+        let store = &*bench.store;
+        let (run, scope) = planned(store).await;
+        let row = async |key| store.snapshot(&run).await.unwrap().effects[&key].clone();
+        let (first, second) = (Remote { id: 55, number: Some(101) }, Remote { id: 56, number: Some(102) });
+        store.effect_intended(&scope, KEY, "1", at(1)).await.unwrap();
+        store.effect_doubted(&scope, KEY, at(2), "connection reset").await.unwrap();
+        store.effect_intended(&scope, KEY, "1", at(2)).await.unwrap();
+        store.effect_made_in_doubt(&scope, KEY, second, at(31_000)).await.unwrap();
+        let made = row(KEY).await;
+        assert_eq!((made.state, made.not_before), (EffectState::Doubt, Some(at(31_000))));
+        assert_eq!((made.remote, made.applied.as_deref()), (Some(second), None));
+        assert!(!made.settled("1"), "it is not said to be there before that look");
+
+        let fold = EffectKey::Fold(Folded::SubIssue(1), 102);
+        let wanted = || vec![NewEffect { key: fold, payload: serde_json::Value::Null }];
+        store.effects_wanted(&scope, wanted()).await.unwrap();
+        assert_eq!(row(fold).await.state, EffectState::Wanted);
+        let intent = store.effect_intended(&scope, KEY, "1", at(31_000)).await.unwrap();
+        assert!(intent.may_have_been_sent && intent.effect.applied.is_none());
+        store.effect_applied(&scope, KEY, "1", Some(first), None, at(31_000)).await.unwrap();
+        assert_eq!((row(KEY).await.state, row(KEY).await.remote), (EffectState::Done, Some(first)));
+
+        store.effect_intended(&scope, fold, "1", at(31_001)).await.unwrap();
+        store.effect_applied(&scope, fold, "1", None, None, at(31_002)).await.unwrap();
+        store.effects_wanted(&scope, wanted()).await.unwrap();
+        assert_eq!(row(fold).await.state, EffectState::Done, "a row that is there stays as it is");
+    });
+}
+
+#[test]
 fn a_refusal_ends_the_effect_and_tells_the_run() {
     on_every_engine(|bench| async move {
         let store = &*bench.store;
@@ -161,6 +193,7 @@ fn words_about_an_effect_that_was_never_intended_are_errors() {
         let outcomes = [
             store.effect_applied(&scope, KEY, "1", None, None, at(1)).await,
             store.effect_doubted(&scope, KEY, at(1), "x").await,
+            store.effect_made_in_doubt(&scope, KEY, Remote { id: 1, number: None }, at(1)).await,
             store.effect_postponed(&scope, KEY, at(1), "x").await,
             store.effect_refused(&scope, KEY, "x", None, at(1)).await,
         ];

@@ -4,6 +4,7 @@
 //! same count of turns on a processor exclude that somebody ran between them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
@@ -35,9 +36,9 @@ impl Idle {
                 continue;
             }
             there.push(tid);
-            if !self.threads.contains_key(&tid) {
+            if let Entry::Vacant(new) = self.threads.entry(tid) {
                 let open = |name: &str| File::open(format!("/proc/self/task/{tid}/{name}")).ok();
-                self.threads.insert(tid, (open("stat")?, open("schedstat")?));
+                new.insert((open("stat")?, open("schedstat")?));
             }
         }
         self.threads.retain(|tid, _| there.contains(tid));

@@ -16,6 +16,8 @@ pub struct Sky {
     pub lost_requests: u64,
     /// Writes that are done and answered with a 502.
     pub bad_gateways: u64,
+    /// Reads that are answered with a 502.
+    pub bad_reads: u64,
     /// Requests that take up to `slowness`.
     pub slow: u64,
     /// The most a slow request takes.
@@ -63,6 +65,9 @@ impl Weather for Storm {
             return Some(FaultEffect::Drop);
         }
         if is_write && roll < sky.lost_answers + sky.lost_requests + sky.bad_gateways {
+            return Some(FaultEffect::AnswerAfterApplying { status: 502 });
+        }
+        if method == "GET" && roll < sky.bad_reads {
             return Some(FaultEffect::AnswerAfterApplying { status: 502 });
         }
         is_slow.then_some(FaultEffect::Delay(time))
