@@ -533,11 +533,9 @@ impl Rules {
                     }
                 }
             }
-            Mail::Lost { current, .. } => {
-                if runner.held.is_some_and(|held| held.current == current) {
-                    s.work_lost |= current && !disturbed;
-                    runner.end();
-                }
+            Mail::Lost { current, .. } if runner.held.is_some_and(|held| held.current == current) => {
+                s.work_lost |= current && !disturbed;
+                runner.end();
             }
             _ => {}
         }
