@@ -154,6 +154,7 @@ pub(super) async fn answer(
         _ if intent.may_have_been_sent => match notice::look(settings, github, &effect, answer).await {
             Ok(Some(remote)) => Ok(Sent::Applied(Some(remote), None)),
             Ok(None) => notice::send(settings, github, &effect, answer).await,
+            Err(error) if super::is_final(&error) => Err(error),
             Err(error) => {
                 let at = later(backoff(effect.tries));
                 store.effect_doubted(&effect.scope, effect.key, at, &error.to_string()).await?;
