@@ -52,6 +52,11 @@ impl Orchestrator {
         });
     }
 
+    /// Whether the run was woken since it was read; then what is left of a pass is decided anew.
+    fn woken(&self, run: &RunId) -> bool {
+        lock(&self.shared.reconciling).get_mut(run).is_some_and(std::mem::take)
+    }
+
     /// Wakes the run after `wait`, unless it is woken earlier anyway: every pass sets the next timer.
     fn wake_later(&self, run: &RunId, wait: Duration) {
         let at = clock::instant() + wait;
@@ -112,8 +117,13 @@ impl Orchestrator {
             let store = self.shared.store.as_ref();
             let executor = Executor { store, settings, subject: Subject::Run(&context) };
             let mut moved = false;
-            for action in actions {
+            for (nth, action) in actions.into_iter().enumerate() {
                 if self.shared.stop.is_cancelled() {
+                    break;
+                }
+                // A person may have cancelled it: a hundred sub-issues take minutes. One step at least is made.
+                if nth > 0 && self.woken(run) {
+                    moved = true;
                     break;
                 }
                 match action {

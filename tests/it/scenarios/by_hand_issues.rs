@@ -22,12 +22,14 @@ async fn a_sub_issue_that_is_closed_deleted_or_transferred_cancels_its_task_and_
     for task in 1..=4 {
         gate.until_began(&world, task, 1).await;
     }
+    world.until("links", |w| w.sub_issues(REPO, master).len() == 4).await;
     let children: Vec<u64> =
         world.github.read(|w| w.sub_issues(REPO, master).iter().map(|c| c.number).collect());
     world.github.close_issue(REPO, MAINTAINER, children[0]).expect("closed");
     world.github.delete_issue(REPO, "olga", children[1]).expect("deleted");
     world.github.transfer_issue(REPO, "olga", children[2], OTHER).expect("transferred");
-    let progress = |w: &divisi::simulator::World| said(w, master)[0].body.clone();
+    let progress =
+        |w: &divisi::simulator::World| said(w, master).first().map(|c| c.body.clone()).unwrap_or_default();
     world.until("three are cancelled", |w| progress(w).matches("⏹ cancelled").count() == 3).await;
     gate.go(4);
     world.until_ended(1).await;
@@ -58,7 +60,8 @@ async fn a_merge_and_its_own_close_leave_the_task_completed() {
     world.until("the merge closed its sub-issue", |w| closed(w) == 1).await;
     // Closed without a merge, and opened again: the task stays completed.
     world.github.close_pr(REPO, "olga", pulls[1]).expect("closed");
-    let progress = |w: &divisi::simulator::World| said(w, master)[0].body.clone();
+    let progress =
+        |w: &divisi::simulator::World| said(w, master).first().map(|c| c.body.clone()).unwrap_or_default();
     world.until("it is told", |w| progress(w).contains("completed (pull request closed)")).await;
     let summary = world.summary(master);
     assert!(summary.contains("**Successful**: 2\n**Failed**: 0"), "{summary}");

@@ -2,7 +2,7 @@
 
 use crate::support::figures;
 use crate::support::gate::{Gate, agents_alive, until_no_agents};
-use crate::support::world::{REPO, World, said, tasks};
+use crate::support::world::{REPO, Setup, World, said, tasks};
 use divisi::simulator::World as GitHub;
 use std::time::{Duration, Instant};
 
@@ -78,6 +78,7 @@ async fn a_cancelled_run_keeps_what_is_done_and_runs_again_when_asked() {
     for task in 1..=3 {
         gate.until_began(&world, task, 1).await;
     }
+    world.until("links", |w| w.sub_issues(REPO, master).len() == 3).await;
     gate.go(1);
     world.until("a pull request", |w| w.pulls(REPO).len() == 1).await;
     let child = world.github.read(|w| w.sub_issues(REPO, master)[1].number);
@@ -113,5 +114,22 @@ async fn a_cancelled_run_keeps_what_is_done_and_runs_again_when_asked() {
     assert_eq!((gate.began(1), gate.began(2), gate.began(3)), (1, 2, 1));
     let summary = world.summary(master);
     assert!(summary.contains("**Successful**: 2\n**Failed**: 0"), "{summary}");
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_is_heard_while_sub_issues_are_still_being_made() {
+    let gate = Gate::new();
+    let latency = Duration::from_millis(60);
+    let world = World::new(Setup { latency, ..gate.setup("") }).await;
+    let master = world.trigger("Epic: the long list", &tasks(40));
+    let made = |w: &GitHub| w.issues(REPO).len() - 1;
+    world.until("some sub-issues", |w| made(w) >= 3).await;
+    world.say(master, "/orchestrate --cancel");
+    world.until_ended(2).await;
+    let made = world.github.read(made);
+    assert!(made < 40, "all {made} were made");
+    let summary = world.summary(master);
+    assert_eq!(summary.matches(": cancelled · Task number").count(), 40, "{summary}");
     world.end();
 }

@@ -64,6 +64,7 @@ async fn a_dependent_of_a_pull_request_that_is_closed_unmerged_is_blocked() {
     let master = world.trigger("Epic: menu", ORDERED);
     gate.until_began(&world, 1, 1).await;
     gate.until_began(&world, 3, 1).await;
+    world.until("progress", |w| said(w, master).len() == 1).await;
     let later = world.github.read(|w| w.sub_issues(REPO, master)[1].number);
     world.say(later, "/orchestrate --explain");
     world.until("why it waits", |w| said(w, later).len() == 1).await;
@@ -74,7 +75,8 @@ async fn a_dependent_of_a_pull_request_that_is_closed_unmerged_is_blocked() {
     world.until("the first pull request", |w| w.pulls(REPO).len() == 1).await;
     let pull = world.github.read(|w| w.pulls(REPO)[0].number);
     world.github.close_pr(REPO, MAINTAINER, pull).expect("closed");
-    let progress = |w: &divisi::simulator::World| said(w, master)[0].body.clone();
+    let progress =
+        |w: &divisi::simulator::World| said(w, master).first().map(|c| c.body.clone()).unwrap_or_default();
     world.until("the dependent is blocked", |w| progress(w).contains("⏸ blocked")).await;
     assert!(world.github.read(progress).contains("✅ completed (pull request closed)"));
     // Opened again it comes back, and closed again it is blocked for good.
