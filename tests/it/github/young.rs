@@ -1,6 +1,6 @@
 //! A token that was just minted: some of GitHub's replicas may not know it for some seconds.
 
-use super::stub::{Reply, Setup, Stub, Ticking, issue};
+use super::stub::{Reply, Setup, Stub, issue};
 use divisi::clock::{self, Virtual};
 use divisi::github::{CallCounter, Error, Permission};
 use serde_json::json;
@@ -12,9 +12,6 @@ fn lost() -> Reply {
 
 #[tokio::test]
 async fn a_read_that_finds_nothing_is_repeated_while_the_token_is_young_and_not_later() {
-    let time = Virtual::starting_at(clock::now());
-    let _entered = time.enter();
-    let ticking = Ticking::start(&time);
     let setup = Setup { patient: true, ..Setup::default() };
     let stub = Stub::with(setup, |seen| match (seen.path.rsplit('/').next(), seen.nth) {
         (Some("permission"), 0..=2) => lost(),
@@ -33,7 +30,8 @@ async fn a_read_that_finds_nothing_is_repeated_while_the_token_is_young_and_not_
     );
     assert_eq!(client.issue(1).await.unwrap().number, 1);
     assert_eq!(calls.get(), 6);
-    drop(ticking);
+    let time = Virtual::starting_at(clock::now());
+    let _entered = time.enter();
     time.skip(Duration::from_secs(5));
     assert!(matches!(client.issue(2).await, Err(Error::NotFound { .. })));
     assert_eq!(calls.get(), 7, "an old token is known everywhere");
