@@ -174,6 +174,7 @@ async fn a_heartbeat_is_held_open_until_there_is_something_to_say() {
         slots: 1,
         agents: vec!["test".to_owned()],
         tier: "unsafe-none".to_owned(),
+        found: Vec::new(),
     };
     let terms = client.register(&register).await.unwrap();
     assert_eq!((terms.lease_ms, terms.heartbeat_ms, terms.silence_ms), (45_000, 5_000, 900_000));

@@ -47,6 +47,7 @@ pub async fn work(shared: Arc<Shared>, store: Arc<dyn Store>, orchestrator: Orch
         slots: SLOTS as u32,
         agents: vec!["test".to_owned()],
         tier: "none".to_owned(),
+        found: Vec::new(),
     };
     store.runner_registered(seen, clock::now()).await.expect("a runner registers");
     loop {
