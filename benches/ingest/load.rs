@@ -85,9 +85,9 @@ fn complete(answer: &[u8]) -> bool {
     }
 }
 
-fn run<F: Future<Output = ()>>(connections: impl Iterator<Item = F>)
+fn run<F>(connections: impl Iterator<Item = F>)
 where
-    F: 'static,
+    F: Future<Output = ()> + 'static,
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let local = tokio::task::LocalSet::new();

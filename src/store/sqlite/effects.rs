@@ -103,7 +103,7 @@ pub(super) async fn applied(
     .await?;
     found(&rows, scope, key)?;
     followed(&mut tx, scope, event, now).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// Rows that a process left half-done.
@@ -143,7 +143,7 @@ pub(super) async fn add(
 pub(super) async fn wanted(db: &Sqlite, scope: &Scope, effects: Vec<NewEffect>) -> Result<(), StoreError> {
     let mut tx = db.write().await?;
     add(&mut tx, scope, &effects).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 pub(super) async fn made_in_doubt(
@@ -166,7 +166,7 @@ pub(super) async fn made_in_doubt(
     .execute(&mut *tx)
     .await?;
     found(&rows, scope, key)?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 pub(super) async fn doubted(
@@ -179,7 +179,7 @@ pub(super) async fn doubted(
     let mut tx = db.write().await?;
     let rows = put_off(&mut tx, scope, key, "doubt", look_at, error).await?;
     found(&rows, scope, key)?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 pub(super) async fn postponed(
@@ -192,7 +192,7 @@ pub(super) async fn postponed(
     let mut tx = db.write().await?;
     let rows = put_off(&mut tx, scope, key, "wanted", until, error).await?;
     found(&rows, scope, key)?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 async fn put_off(
@@ -232,7 +232,7 @@ pub(super) async fn refused(
     .await?;
     found(&rows, scope, key)?;
     followed(&mut tx, scope, event, now).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// A row that was never made is forgotten already. A first request that is under way, or lost, stays to be
@@ -255,7 +255,7 @@ pub(super) async fn forgotten(db: &Sqlite, scope: &Scope, key: EffectKey) -> Res
             .execute(&mut *tx)
             .await?;
     }
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 fn found(rows: &SqliteQueryResult, scope: &Scope, key: EffectKey) -> Result<(), StoreError> {

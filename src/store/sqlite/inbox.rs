@@ -49,7 +49,7 @@ pub(super) async fn deferred(
     .bind(id.as_str())
     .execute(&mut *tx)
     .await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 pub(super) async fn settled(

@@ -25,7 +25,7 @@ pub(super) async fn moved(db: &Sqlite, mark: Mark, at: Timestamp) -> Result<(), 
     .bind(ms(at))
     .execute(&mut *tx)
     .await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 pub(super) async fn known(db: &Sqlite, ids: &[DeliveryId]) -> Result<HashSet<DeliveryId>, StoreError> {
