@@ -14,7 +14,7 @@ use crate::simulator::{AppKey, NewIssue, Options, RepoContent, Role, Simulator};
 use anyhow::Context as _;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -218,18 +218,30 @@ impl Local {
     pub async fn stop(mut self) -> Option<PathBuf> {
         self.plane.stop().await;
         self.simulator.stop().await;
-        // Agents that were cut off here go on nowhere, and what they leave is nothing that a plain removal can cope with.
-        let attempts = std::fs::read_dir(self.dir.path().join("data/attempts"));
-        for attempt in attempts.into_iter().flatten().flatten() {
-            if let Err(error) = sandbox::remove_tree(attempt.path()).await {
-                tracing::warn!(%error, "a work tree could not be removed");
-            }
-        }
         if self.keep {
+            remove(&self.dir.path().join("data/attempts")).await;
             self.dir.disable_cleanup(true);
             return Some(self.dir.path().to_owned());
         }
+        remove(self.dir.path()).await;
         None
+    }
+}
+
+/// So often a removal is tried.
+const REMOVALS: u32 = 5;
+
+/// Removes what is below. Agents that were cut off go on nowhere, and what they leave is nothing that a plain removal can cope with; a
+/// process that is just ending may still put something there.
+async fn remove(dir: &Path) {
+    for pause in 0..REMOVALS {
+        match sandbox::remove_tree(dir.to_owned()).await {
+            Ok(()) => return,
+            Err(error) if pause + 1 == REMOVALS => {
+                tracing::warn!(%error, dir = %dir.display(), "a directory could not be removed");
+            }
+            Err(_) => clock::sleep(Duration::from_millis(100 << pause)).await,
+        }
     }
 }
 

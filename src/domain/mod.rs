@@ -7,6 +7,7 @@ pub mod command;
 mod decide;
 mod effect;
 pub mod explain;
+mod facts;
 mod failure;
 mod ids;
 mod policy;
@@ -18,16 +19,14 @@ mod task;
 pub use branch::branch_name;
 pub use decide::{Action, EDIT_GAP, Snapshot, decide};
 pub use effect::{Effect, EffectKey, EffectState, Emoji, Folded, Remote, Scope};
+pub use facts::{CommandRun, IssueRef, Progress, Published, Resume, Size, Spent};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
 pub use policy::RunPolicy;
 pub use run::{
     Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Stops, Suspension, Target, Usage,
 };
-pub use task::{
-    CommandRun, Halt, IssueRef, MAX_CRASHES, MAX_LOSSES, Progress, Published, RESUME_GRACE, Refusal, Resume,
-    Size, Spent, Task, TaskEvent, TaskState,
-};
+pub use task::{Halt, MAX_CRASHES, MAX_LOSSES, RESUME_GRACE, Refusal, Task, TaskEvent, TaskState};
 
 #[cfg(test)]
 mod decide_tests;

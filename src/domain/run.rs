@@ -376,12 +376,14 @@ impl Orchestration {
         if let Some(gone) = self.run.stops.gone {
             let waits = |t: &Task| !t.state.is_terminal() && t.state != TaskState::Running;
             self.each(&TaskEvent::GivenUp(gone.words().to_owned()), now, waits)?;
+            return Ok(());
         }
         for at in 0..self.tasks.len() {
             let on = self.closed_before(&self.tasks[at]);
             match (self.tasks[at].state, on) {
                 (TaskState::Planned | TaskState::Ready, Some(on)) => self.tasks[at].block(on, now),
-                (TaskState::Blocked, None) => self.tasks[at].unblock(),
+                // What was cancelled is not begun after all because something else was merged.
+                (TaskState::Blocked, None) if !self.run.stops.cancelled => self.tasks[at].unblock(),
                 _ => {}
             }
         }

@@ -153,11 +153,17 @@ async fn a_missing_permission_is_told_and_a_retry_after_it_is_granted_completes_
         assert!(body.contains("Resource not accessible by integration"), "{body}");
         follow_ups[0].number
     });
-    let tries = world.github.read(|w| {
-        let pulls = |c: &&divisi::simulator::CallRecord| c.method == "POST" && c.path.ends_with("/pulls");
-        w.calls().iter().filter(pulls).count()
-    });
-    assert_eq!(tries, 2, "final for the effect, once for each");
+    // While a token is younger than 5 s a refusal is doubted, for GitHub's replicas may not know it yet; then it is final.
+    let tries = || {
+        world.github.read(|w| {
+            let pulls = |c: &&divisi::simulator::CallRecord| c.method == "POST" && c.path.ends_with("/pulls");
+            w.calls().iter().filter(pulls).count()
+        })
+    };
+    let asked = tries();
+    assert!((2..=10).contains(&asked), "{asked} requests for two pull requests");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(tries(), asked, "final for the effect");
     // A person deletes the branches that were pushed, and grants the permission.
     for branch in
         world.remote_git(&["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/divisi"]).lines()
