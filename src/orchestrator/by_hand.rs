@@ -145,6 +145,10 @@ impl Orchestrator {
     ) -> Result<Settlement, Trouble> {
         let role = self.shared.store.role_of(event.repo.id, pull.number).await?;
         let Some(TaskRole::PullRequest(run, number)) = role else {
+            if self.is_being_opened(event, pull).await? {
+                // Somebody was quicker than our record of it: this is looked at again.
+                return Err(StoreError::Unavailable("the pull request is being recorded".to_owned()).into());
+            }
             return Ok(silent(event, "a pull request that is not ours", None));
         };
         let orchestration = self.shared.store.snapshot(&run).await?.orchestration;
@@ -169,6 +173,22 @@ impl Orchestrator {
             _ => return Ok(silent(event, "nothing to learn from it", None)),
         };
         Ok(silent(event, note, Some((run, RunEvent::Task(number, change)))))
+    }
+
+    /// Whether the pull request is of a task that does not know its number yet.
+    async fn is_being_opened(&self, event: &Event, pull: &EventPull) -> Result<bool, Trouble> {
+        for run in self.shared.store.runs_open().await? {
+            let run = match self.shared.store.snapshot(&run).await {
+                Ok(snapshot) => snapshot.orchestration,
+                Err(StoreError::NoSuchRun(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let opening = |t: &Task| t.state == TaskState::Publishing && t.branch == pull.head_ref;
+            if run.run.repo.id == event.repo.id && run.tasks.iter().any(opening) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What an issue is to us.
