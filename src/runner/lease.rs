@@ -157,6 +157,8 @@ pub(super) struct Holds {
     all: Arc<Mutex<BTreeMap<AttemptId, Arc<Held>>>>,
     /// Wakes the keeper: there is a new one, or one has come to another stage.
     more: Arc<Notify>,
+    /// There is a new one.
+    begun: Arc<Notify>,
 }
 
 impl Holds {
@@ -170,6 +172,7 @@ impl Holds {
         let held = Arc::new(held);
         all.insert(held.attempt.clone(), held.clone());
         self.more.notify_one();
+        self.begun.notify_one();
         Some(held)
     }
 
@@ -192,7 +195,11 @@ pub(super) async fn keep(client: &Client, holds: &Holds, terms: &Terms) {
     let held = async {
         loop {
             let sent = clock::instant();
-            let answered = renew(client, holds, terms, terms.hold).await;
+            let answered = tokio::select! {
+                answered = renew(client, holds, terms, terms.hold) => answered,
+                // It is to be listened for too.
+                () = holds.begun.notified() => continue,
+            };
             let shortest = if answered { terms.hold / 4 } else { AGAIN.min(terms.hold) };
             clock::sleep(shortest.saturating_sub(clock::since(sent))).await;
         }
