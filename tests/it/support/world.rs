@@ -6,7 +6,7 @@ use super::schema::SchemaGuard;
 use divisi::simulator::{AppKey, Comment, NewIssue, Options, RepoContent, Role, Simulator, World as GitHub};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The repository.
 pub const REPO: &str = "acme/app";
@@ -237,10 +237,18 @@ impl World {
     /// Where the public files are, for a run of this orchestration id.
     pub fn run_dir(&self) -> PathBuf {
         let runs = self.data().join("runs/acme/app");
-        let mut all: Vec<PathBuf> =
-            std::fs::read_dir(&runs).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
-        all.sort();
-        all.pop().unwrap_or_else(|| panic!("no run in {}", runs.display()))
+        // Written right after the run is stored, not with it.
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let mut all: Vec<PathBuf> =
+                std::fs::read_dir(&runs).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
+            all.sort();
+            match all.pop() {
+                Some(run) => return run,
+                None => assert!(Instant::now() < end, "no run in {}", runs.display()),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// The data directory.
