@@ -84,22 +84,27 @@ fn leftovers(dir: &Path) -> Vec<PathBuf> {
         if name.starts_with('.') || name.ends_with(".incoming") {
             found.push(path);
         } else if name.ends_with(".git") {
-            within(&path, &mut found);
+            within(&path, &path, &mut found);
         }
     }
     found
 }
 
+/// What a killed git leaves half written besides `NAME.lock` and below `objects`: no ref can be deleted while it is there.
+pub(super) const HALF_PACKED_REFS: &str = "packed-refs.new";
+
 /// Lock files and temporary objects of one mirror, which only the host writes.
-fn within(dir: &Path, found: &mut Vec<PathBuf>) {
+fn within(mirror: &Path, dir: &Path, found: &mut Vec<PathBuf>) {
+    let in_objects = dir.starts_with(mirror.join("objects"));
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let (name, path) = (entry.file_name(), entry.path());
         let name = name.to_string_lossy();
-        let temporary = ["tmp_", "incoming-"].iter().any(|start| name.starts_with(start));
-        if name.ends_with(".lock") || temporary {
+        // A branch may be called so too, and then its file is.
+        let temporary = in_objects && ["tmp_", "incoming-"].iter().any(|start| name.starts_with(start));
+        if name.ends_with(".lock") || name == HALF_PACKED_REFS || temporary {
             found.push(path);
         } else if entry.file_type().is_ok_and(|t| t.is_dir()) {
-            within(&path, found);
+            within(mirror, &path, found);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! `.git` file, as bytes, to be able to say what happened.
 
 use super::attempt::{Identity, Workspace};
+use super::cleanup::HALF_PACKED_REFS;
 use super::git::{GitSettings, message};
 use super::guard;
 use crate::domain::{FailureKind, Sha};
@@ -147,8 +148,11 @@ pub async fn unlock(
     let git = Inside { launcher, settings, workspace, author };
     let what = "remove what an interrupted git left";
     let repo = workspace.paths.private_repo.display().to_string();
-    let places =
-        [repo.as_str(), "-depth", "-name", "*.lock", "-not", "-path", "*/objects/*", "-type", "f", "-delete"];
+    // Agents may name a branch as git names its half-written list of packed refs: that one is only in the repository's own
+    // directory.
+    let half_packed = format!("{repo}/{HALF_PACKED_REFS}");
+    let locks = ["(", "-name", "*.lock", "-not", "-path", "*/objects/*", "-o", "-path", &half_packed, ")"];
+    let places = [&[repo.as_str(), "-depth", "-type", "f"][..], &locks, &["-delete"]].concat();
     git.program("find", what, &places, b"").await?;
     Ok(())
 }

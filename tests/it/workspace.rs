@@ -11,7 +11,7 @@ use divisi::workspace::{
     AttemptPaths, Before, CommitText, GatherError, Gathered, GitSettings, HostGit, Identity, ImportError,
     Imported, Mirror, PrepareError, PushError, Pushed, Remote, UpdateError, Workspace, diff_stat, gather,
     import, inspect, note_push, prepare, prune_refs, push, pushed_before, read_blob, read_file,
-    remove_attempt,
+    remove_attempt, unlock,
 };
 use git_http::{GitServer, TOKEN};
 use proptest::prelude::*;

@@ -41,6 +41,22 @@ async fn leftovers_of_a_killed_git_and_of_a_gc_do_no_harm() {
     assert_eq!(world.import(&workspace).await.expect("imported").commits, 2);
 }
 
+#[tokio::test]
+async fn a_killed_git_keeps_nothing_locked_and_no_branch_is_taken_for_its_leftover() {
+    let world = World::new().await;
+    let workspace = world.attempt(1).await;
+    let locked =
+        "git branch packed-refs.new; git branch old; git pack-refs --all; git branch -f packed-refs.new HEAD
+        touch $P/packed-refs.new $P/worktrees/work/index.lock $P/refs/heads/old.lock
+        ! git branch -D old";
+    world.agent(&workspace, locked).await;
+    unlock(world.git.launcher(), world.git.settings(), &workspace).await.expect("unlocked");
+    world
+        .agent(&workspace, "set -e; git branch -D old; git rev-parse packed-refs.new; echo x > x; git add x")
+        .await;
+    assert!(world.gather(&workspace).await.expect("gathered").committed_leftovers);
+}
+
 /// What an agent plants so that the host runs it; each writes to the canary when it is executed.
 const PLANT: &str = r#"
     printf '#!/bin/sh\necho "$0 $PWD" >> %s\n' "$CANARY" > "$TMPDIR/evil"; chmod +x "$TMPDIR/evil"
