@@ -6,11 +6,12 @@ use super::answer::Draft;
 use super::intake::Trouble;
 use super::standing::Unclear;
 use crate::domain::{
-    Gone, Orchestration, RunEvent, RunId, RunState, Target, Task, TaskEvent, TaskNumber, TaskState,
+    EffectKey, Gone, Orchestration, RunEvent, RunId, RunState, Scope, Target, Task, TaskEvent, TaskNumber,
+    TaskState,
 };
 use crate::github::event::{Event, EventIssue, EventPull};
 use crate::github::{CallCounter, IssueState};
-use crate::report::notice;
+use crate::report::{marker, notice};
 use crate::store::{Settlement, StoreError, TaskRole};
 
 /// A settlement that says nothing on GitHub.
@@ -24,6 +25,21 @@ impl Orchestrator {
     pub(super) async fn standing_changed(&self, event: &Event) -> Result<Settlement, Trouble> {
         self.shared.github.installation(event.repo.installation).forget_token().await;
         let mut looked = 0;
+        for run in self.open_runs(event).await? {
+            looked += 1;
+            match self.look_around(&run).await {
+                Ok(true) => self.wake(&run.run.id),
+                Ok(false) => {}
+                Err(Unclear::GitHub(error)) => return Err(error.into()),
+                Err(Unclear::Store(error)) => return Err(error.into()),
+            }
+        }
+        Ok(silent(event, &format!("how things stand was asked for {looked} runs"), None))
+    }
+
+    /// The runs under way in the event's repository, or in all of its installation if it names none.
+    async fn open_runs(&self, event: &Event) -> Result<Vec<Orchestration>, Trouble> {
+        let mut open = Vec::new();
         for run in self.shared.store.runs_open().await? {
             let run = match self.shared.store.snapshot(&run).await {
                 Ok(snapshot) => snapshot.orchestration,
@@ -35,18 +51,11 @@ impl Orchestrator {
                 0 => repo.installation == event.repo.installation,
                 id => repo.id == id,
             };
-            if !touched {
-                continue;
-            }
-            looked += 1;
-            match self.look_around(&run).await {
-                Ok(true) => self.wake(&run.run.id),
-                Ok(false) => {}
-                Err(Unclear::GitHub(error)) => return Err(error.into()),
-                Err(Unclear::Store(error)) => return Err(error.into()),
+            if touched {
+                open.push(run);
             }
         }
-        Ok(silent(event, &format!("how things stand was asked for {looked} runs"), None))
+        Ok(open)
     }
 
     /// A person closed an issue: a sub-issue's task is cancelled, a master's run is. What is terminal or pushed is left
@@ -59,7 +68,7 @@ impl Orchestrator {
         calls: &CallCounter,
     ) -> Result<Settlement, Trouble> {
         let who = &event.sender.login;
-        let (run, number, why) = match self.at(event, issue.number).await? {
+        let (run, number, why) = match self.at(event, issue).await? {
             At::SubIssue(run, number) => (run, Some(number), format!("@{who} closed its sub-issue.")),
             At::Master(run) => (run, None, format!("@{who} closed the master issue.")),
             At::Other => return Ok(silent(event, "a close that is not ours", None)),
@@ -100,7 +109,7 @@ impl Orchestrator {
 
     /// An issue is no more: deleted, or in another repository.
     pub(super) async fn issue_gone(&self, event: &Event, issue: &EventIssue) -> Result<Settlement, Trouble> {
-        match self.at(event, issue.number).await? {
+        match self.at(event, issue).await? {
             At::SubIssue(run, number) => {
                 let why = format!("@{} deleted or transferred its sub-issue.", event.sender.login);
                 Ok(self.cancelled_by_hand(event, &run, Some(number), why))
@@ -120,7 +129,7 @@ impl Orchestrator {
         issue: &EventIssue,
         calls: &CallCounter,
     ) -> Result<Settlement, Trouble> {
-        let At::SubIssue(run, number) = self.at(event, issue.number).await? else {
+        let At::SubIssue(run, number) = self.at(event, issue).await? else {
             return Ok(silent(event, "reopening starts nothing", None));
         };
         let again = |t: &Task| matches!(t.state, TaskState::Cancelled | TaskState::Failed);
@@ -145,9 +154,13 @@ impl Orchestrator {
     ) -> Result<Settlement, Trouble> {
         let role = self.shared.store.role_of(event.repo.id, pull.number).await?;
         let Some(TaskRole::PullRequest(run, number)) = role else {
-            if self.is_being_opened(event, pull).await? {
-                // Somebody was quicker than our record of it: this is looked at again.
-                return Err(StoreError::Unavailable("the pull request is being recorded".to_owned()).into());
+            // Somebody may have been quicker than our record of it, or just as quick: then it is known by now.
+            let ours = |t: &Task| {
+                t.pull_request == Some(pull.number)
+                    || (t.state == TaskState::Publishing && t.branch == pull.head_ref)
+            };
+            if self.open_runs(event).await?.iter().any(|run| run.tasks.iter().any(ours)) {
+                return Err(Trouble::Later("the pull request is being recorded"));
             }
             return Ok(silent(event, "a pull request that is not ours", None));
         };
@@ -175,32 +188,38 @@ impl Orchestrator {
         Ok(silent(event, note, Some((run, RunEvent::Task(number, change)))))
     }
 
-    /// Whether the pull request is of a task that does not know its number yet.
-    async fn is_being_opened(&self, event: &Event, pull: &EventPull) -> Result<bool, Trouble> {
-        for run in self.shared.store.runs_open().await? {
-            let run = match self.shared.store.snapshot(&run).await {
-                Ok(snapshot) => snapshot.orchestration,
-                Err(StoreError::NoSuchRun(_)) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let opening = |t: &Task| t.state == TaskState::Publishing && t.branch == pull.head_ref;
-            if run.run.repo.id == event.repo.id && run.tasks.iter().any(opening) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// What an issue is to us.
-    async fn at(&self, event: &Event, number: u64) -> Result<At, Trouble> {
+    async fn at(&self, event: &Event, issue: &EventIssue) -> Result<At, Trouble> {
         let store = &self.shared.store;
-        match store.role_of(event.repo.id, number).await? {
+        match store.role_of(event.repo.id, issue.number).await? {
             Some(TaskRole::SubIssue(run, task)) => {
                 Ok(At::SubIssue(store.snapshot(&run).await?.orchestration, task))
             }
             Some(_) => Ok(At::Other),
-            None => Ok(store.run_of_master(event.repo.id, number).await?.map_or(At::Other, At::Master)),
+            None => match store.run_of_master(event.repo.id, issue.number).await? {
+                Some(run) => Ok(At::Master(run)),
+                None if self.is_being_opened(event, issue).await? => {
+                    Err(Trouble::Later("the sub-issue is being recorded"))
+                }
+                None => Ok(At::Other),
+            },
         }
+    }
+
+    /// Whether the issue is a sub-issue of ours that its task does not know yet, or has just learnt of: somebody may be
+    /// quicker than our record of it.
+    async fn is_being_opened(&self, event: &Event, issue: &EventIssue) -> Result<bool, Trouble> {
+        let markers = marker::find(&self.shared.settings.marker_key, event.repo.id, &issue.body);
+        let Some(marker) = markers.last() else { return Ok(false) };
+        Ok(self.open_runs(event).await?.iter().any(|run| {
+            let opening = |t: &Task| match t.sub_issue {
+                Some(known) => known.number == issue.number,
+                None => {
+                    t.state == TaskState::Planned && marker.step == EffectKey::SubIssue(t.number).to_string()
+                }
+            };
+            marker.scope == Scope::Run(run.run.id.clone()).to_string() && run.tasks.iter().any(opening)
+        }))
     }
 }
 

@@ -29,6 +29,11 @@ const ANSWERS: usize = 8;
 /// A settlement that collides with another change is worked out anew at most so often at once.
 const COLLISIONS: u32 = 5;
 
+/// Most seconds until a delivery that had to wait is looked at again: one that is in trouble, and one whose subject is being
+/// recorded, where work may begin that the delivery stops.
+const MOST: i64 = 300;
+const SOON: i64 = 4;
+
 /// Why a delivery cannot be settled now.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
@@ -38,6 +43,9 @@ pub(super) enum Trouble {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What it is about is changing right now; it is looked at again.
+    #[error("{0}")]
+    Later(&'static str),
 }
 
 impl Orchestrator {
@@ -92,11 +100,14 @@ impl Orchestrator {
                 tracing::warn!(delivery = %id, error = %trouble, "a delivery has to wait");
                 let told = match &trouble {
                     Trouble::GitHub(error) => error.retry_at(),
-                    Trouble::Store(_) => None,
+                    Trouble::Store(_) | Trouble::Later(_) => None,
                 };
                 let until = match told {
                     Some(retry_at) => retry_at,
-                    None => clock::now() + SignedDuration::from_secs(2_i64.pow(tries.min(8) + 1).min(300)),
+                    None => {
+                        let most = if matches!(trouble, Trouble::Later(_)) { SOON } else { MOST };
+                        clock::now() + SignedDuration::from_secs(2_i64.pow(tries.min(8) + 1).min(most))
+                    }
                 };
                 self.shared.store.delivery_deferred(&id, until, &trouble.to_string()).await
             }
@@ -164,7 +175,7 @@ impl Orchestrator {
                 Settled::Duplicate => return Ok("the same act was delivered before".to_owned()),
                 Settled::Conflict if collisions < COLLISIONS => collisions += 1,
                 Settled::Conflict => {
-                    return Err(StoreError::Unavailable("the run keeps changing".to_owned()).into());
+                    return Err(Trouble::Later("the run keeps changing"));
                 }
             }
         }

@@ -1,12 +1,9 @@
 //! Native links between issues. A link that is already there is refused with 422, so a refusal is checked
 //! against the list before it counts; lists lag, so a first refusal that the list does not explain is doubted.
 
-use super::{Context, Sent, Writer};
+use super::{CERTAIN, Context, Sent, Writer};
 use crate::domain::{IssueRef, TaskNumber};
 use crate::github::{Error, Issue};
-
-/// A refusal counts from this try on: by then an earlier request of ours is listed.
-const CERTAIN: u32 = 2;
 
 /// Makes the task's sub-issue a child of the master issue.
 pub(super) async fn parent(

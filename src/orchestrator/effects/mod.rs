@@ -29,6 +29,9 @@ pub(super) use notice::Answer;
 pub(super) use reach::Reader;
 use reach::Writer;
 
+/// A refusal counts from this try on: by then what an earlier request of ours made is listed.
+const CERTAIN: u32 = 2;
+
 /// What an effect of a run may look at.
 pub(super) struct Context<'a> {
     /// The run as it was when the pass began.

@@ -1,7 +1,7 @@
 //! The pull request of a task. Before it is opened, what GitHub shows is compared with what the runner
 //! reported: the same head, and nothing outside the allowed paths.
 
-use super::{Context, Sent, Writer};
+use super::{CERTAIN, Context, Sent, Writer};
 use crate::domain::{
     EffectKey, Failure, FailureKind, Published, Remote, RunEvent, RunPolicy, Task, TaskEvent, TaskNumber,
     protect,
@@ -11,9 +11,6 @@ use crate::report;
 
 /// A replica of GitHub may lag behind a push that was just made: so often it is looked at again.
 const LOOKS: u32 = 4;
-
-/// GitHub refuses a second pull request for a branch; from this try on ours would be listed.
-const CERTAIN: u32 = 2;
 
 pub(super) async fn send(
     context: &Context<'_>,
@@ -59,6 +56,7 @@ pub(super) async fn send(
         // GitHub keeps one open pull request per branch: ours may be there already, and not be listed yet.
         Err(Error::Invalid { op, messages }) => match find(context, task).await?.first() {
             Some(remote) => Ok(Sent::Applied(Some(*remote))),
+            // GitHub refuses a second pull request for a branch.
             None if tries < CERTAIN && messages.iter().any(|m| m.contains("already exists")) => {
                 Err(Error::Unknown { op, why: messages.join("; ") })
             }
@@ -75,13 +73,16 @@ pub(super) async fn look(context: &Context<'_>, number: TaskNumber) -> Result<Ve
     }
 }
 
-/// The open pull requests of the task's branch that our App opened for it.
+/// The pull requests of the task's branch that our App opened for what was pushed. One that a person closed or merged
+/// before we knew of it counts; an earlier attempt's does not, whose head is another.
 async fn find(context: &Context<'_>, task: &Task) -> Result<Vec<Remote>, Error> {
     let key = EffectKey::PullRequest(task.number);
+    let head = task.published.as_ref().map(|p| &p.head);
     let pulls = context.github.pulls_by_head(&task.branch).await?;
     let ours = pulls
         .into_iter()
-        .filter(|p| p.state == IssueState::Open && p.author_is_app && context.is_marked(p.id, &p.body, key));
+        .filter(|p| p.state == IssueState::Open || head == Some(&p.head_sha))
+        .filter(|p| p.author_is_app && context.is_marked(p.id, &p.body, key));
     let mut found: Vec<Remote> = ours.map(|p| Remote { id: p.id, number: Some(p.number) }).collect();
     found.sort_by_key(|r| r.number);
     Ok(found)

@@ -1,8 +1,9 @@
 //! What people do by hand to issues, pull requests, branches and comments: `docs/by-hand.md`.
 
+use crate::support::divisi::Divisi;
 use crate::support::gate::{Gate, until_no_agents, until_quiet, until_status};
 use crate::support::world::{MAINTAINER, REPO, Setup, WORKS, World, reactions, said, tasks};
-use divisi::simulator::{IssueState, RepoContent};
+use divisi::simulator::{Fault, FaultEffect, IssueState, RepoContent};
 use std::time::Duration;
 
 /// A second repository of the same owner.
@@ -177,5 +178,39 @@ async fn a_missing_permission_is_told_and_a_retry_after_it_is_granted_completes_
     world.until_ended(3).await;
     let summary = world.summary(master);
     assert!(summary.contains("**Successful**: 2\n**Failed**: 0"), "{summary}");
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_closed_before_its_opening_is_recorded_counts_as_closed() {
+    let gate = Gate::new();
+    let world = World::new(gate.setup("")).await;
+    // What was made without an answer is looked for a while later.
+    // The first write answers the trigger with a reaction, the next opens a sub-issue.
+    world.github.plan_fault(
+        Fault::once("POST", format!("/repos/{REPO}/issues"), FaultEffect::DropAfterApplying).after(1),
+    );
+    world.github.plan_fault(Fault::once(
+        "POST",
+        format!("/repos/{REPO}/pulls"),
+        FaultEffect::DropAfterApplying,
+    ));
+    let master = world.trigger("Epic: the list", &tasks(2));
+    world.until("a sub-issue", |w| w.issues(REPO).len() == 2).await;
+    let child = world.github.read(|w| w.issues(REPO)[1].number);
+    world.github.close_issue(REPO, MAINTAINER, child).expect("closed");
+    gate.go(2);
+    world.until("a pull request", |w| w.pulls(REPO).len() == 1).await;
+    let pull = world.github.read(|w| w.pulls(REPO)[0].number);
+    world.github.close_pr(REPO, MAINTAINER, pull).expect("closed");
+    world.until_ended(1).await;
+    let progress =
+        |w: &divisi::simulator::World| said(w, master).first().map(|c| c.body.clone()).unwrap_or_default();
+    world.until("both are known", |w| progress(w).contains("⏹ cancelled")).await;
+    world.until("both are known", |w| progress(w).contains("✅ completed (pull request closed)")).await;
+    let log = world.divisi.as_ref().map(Divisi::log_text).unwrap_or_default();
+    assert_eq!(world.github.read(|w| (w.issues(REPO).len(), w.pulls(REPO).len())), (3, 1), "nothing twice");
+    assert!(log.contains("the sub-issue is being recorded"), "{log}");
+    assert!(log.contains("the pull request is being recorded"), "{log}");
     world.end();
 }
