@@ -97,8 +97,9 @@ pub struct RepoClient {
     calls: CallCounter,
 }
 
+/// A repository as GitHub describes it.
 #[derive(serde::Deserialize)]
-struct RawRepository {
+pub(super) struct RawRepository {
     id: u64,
     name: String,
     owner: RawOwner,
@@ -111,7 +112,7 @@ struct RawOwner {
 }
 
 impl RawRepository {
-    fn translate(self, installation: u64) -> Repo {
+    pub(super) fn translate(self, installation: u64) -> Repo {
         let Self { id, name, owner, default_branch } = self;
         Repo { id, owner: owner.login, name, installation, default_branch }
     }

@@ -1,7 +1,7 @@
 //! How things stand with the App and a repository: asked when an event or an error hints that they changed.
 
 use super::app::App;
-use super::client::{CallCounter, Client, Read};
+use super::client::{CallCounter, Client, RawRepository, Read};
 use super::error::{Error, Result};
 use crate::domain::Repo;
 use serde::Deserialize;
@@ -61,27 +61,15 @@ impl Client {
     pub async fn repository_standing(&self, id: u64, calls: &CallCounter) -> Result<RepositoryStanding> {
         #[derive(Deserialize)]
         struct Raw {
-            id: u64,
-            name: String,
-            owner: RawOwner,
-            default_branch: String,
+            #[serde(flatten)]
+            repository: RawRepository,
             #[serde(default)]
             archived: bool,
             has_issues: Option<bool>,
         }
-        #[derive(Deserialize)]
-        struct RawOwner {
-            login: String,
-        }
         let op = "read a repository by its id";
         let raw: Raw = self.read(Read::new(op), &format!("/repositories/{id}"), calls).await?.read(op)?;
-        let repo = Repo {
-            id: raw.id,
-            owner: raw.owner.login,
-            name: raw.name,
-            installation: self.id(),
-            default_branch: raw.default_branch,
-        };
+        let repo = raw.repository.translate(self.id());
         Ok(RepositoryStanding { repo, archived: raw.archived, has_issues: raw.has_issues.unwrap_or(true) })
     }
 }
