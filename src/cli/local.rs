@@ -228,20 +228,10 @@ impl Local {
     }
 }
 
-/// So often a removal is tried.
-const REMOVALS: u32 = 5;
-
-/// Removes what is below. Agents that were cut off go on nowhere, and what they leave is nothing that a plain removal can cope with; a
-/// process that is just ending may still put something there.
+/// Removes what is below. Agents that were cut off go on nowhere, and what they leave is nothing that a plain removal can cope with.
 async fn remove(dir: &Path) {
-    for pause in 0..REMOVALS {
-        match sandbox::remove_tree(dir.to_owned()).await {
-            Ok(()) => return,
-            Err(error) if pause + 1 == REMOVALS => {
-                tracing::warn!(%error, dir = %dir.display(), "a directory could not be removed");
-            }
-            Err(_) => clock::sleep(Duration::from_millis(100 << pause)).await,
-        }
+    if let Err(error) = sandbox::remove_tree_of_the_dying(dir).await {
+        tracing::warn!(%error, dir = %dir.display(), "a directory could not be removed");
     }
 }
 

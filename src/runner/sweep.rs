@@ -15,24 +15,16 @@ use std::time::Duration;
 
 /// Time between two sweeps.
 const EVERY: Duration = Duration::from_secs(30);
-/// Waits between tries of removing a directory: a process that dies right now may still put something there.
-const PAUSES: [Duration; 3] =
-    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
 
 impl Home {
     /// Removes the directory of an attempt; false when something of it stays, for a later sweep.
     pub(super) async fn remove(&self, dir: &str) -> bool {
         let path = self.attempt(dir);
-        for pause in PAUSES.map(Some).into_iter().chain([None]) {
-            match (sandbox::remove_tree(&path).await, pause) {
-                (Ok(()), _) => return true,
-                (Err(_), Some(pause)) => clock::sleep(pause).await,
-                (Err(error), None) => {
-                    tracing::warn!(%error, path = %path.display(), "An attempt's directory could not be removed; a later sweep tries again.");
-                }
-            }
+        let removed = sandbox::remove_tree_of_the_dying(&path).await;
+        if let Err(error) = &removed {
+            tracing::warn!(%error, path = %path.display(), "An attempt's directory could not be removed; a later sweep tries again.");
         }
-        false
+        removed.is_ok()
     }
 
     /// Writes down what an attempt has used, and how far it came. It goes on without: the next life then knows less.

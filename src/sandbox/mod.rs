@@ -34,7 +34,7 @@ pub use launcher::{Launcher, LauncherError};
 pub use namespace::Confinement;
 pub use orphans::{Identity, Orphans, end_orphans};
 pub use process::{Handle, Process};
-pub use remove::{RemoveError, remove_tree, remove_tree_blocking};
+pub use remove::{RemoveError, remove_tree, remove_tree_blocking, remove_tree_of_the_dying};
 pub use shim::shim_main;
 pub use spec::{Ended, LaunchError, Limits, Mount, Output, Spec, Status, StopReason, Stream};
 pub use tail::Tail;

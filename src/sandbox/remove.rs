@@ -4,6 +4,7 @@
 //! worktree before it fails. This walk holds three descriptors at most however deep the tree is, goes up by `..` and checks that it arrives where it came from,
 //! takes permissions where they are missing, follows no link and leaves the file system of the tree alone only at mount points.
 
+use crate::clock;
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, IFlags, Mode, OFlags, fchmod, fstat, ioctl_getflags, ioctl_setflags, openat,
     statat, unlinkat,
@@ -20,6 +21,8 @@ use std::time::Duration;
 /// How often an open is tried again when the process or the machine is out of file descriptors, and the wait in between.
 const OPEN_RETRIES: u32 = 100;
 const OPEN_RETRY_WAIT: Duration = Duration::from_millis(50);
+/// Waits between the tries of a removal beside dying processes, in milliseconds.
+const PAUSES: [u64; 4] = [100, 200, 400, 800];
 
 /// Something in the tree could not be removed; everything else is gone.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,20 @@ pub async fn remove_tree(path: impl Into<PathBuf>) -> Result<(), RemoveError> {
     tokio::task::spawn_blocking(move || remove_tree_blocking(&place))
         .await
         .unwrap_or_else(|error| Err(RemoveError { path, count: 1, first: io::Error::other(error) }))
+}
+
+/// [`remove_tree`], tried five times within 1.5 s: a process that dies right now may still put something there.
+///
+/// # Errors
+/// As [`remove_tree`], of the last try.
+pub async fn remove_tree_of_the_dying(path: &Path) -> Result<(), RemoveError> {
+    for pause in PAUSES {
+        match remove_tree(path).await {
+            Ok(()) => return Ok(()),
+            Err(_) => clock::sleep(Duration::from_millis(pause)).await,
+        }
+    }
+    remove_tree(path).await
 }
 
 /// [`remove_tree`] on this thread.
