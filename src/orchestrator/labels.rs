@@ -23,7 +23,7 @@ const EVERY: SignedDuration = SignedDuration::from_hours(24);
 const NOTICED: &str = "divisi_label_noticed";
 
 impl Orchestrator {
-    /// After a complete pass over the deliveries: looks once a day. Errors are told and cost one day at most.
+    /// After a complete pass over the deliveries: looks once a day. After an error the next pass looks again.
     pub(super) async fn ask_about_labels(&self) {
         match self.look_for_labels().await {
             Ok(0) => {}

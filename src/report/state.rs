@@ -201,7 +201,8 @@ fn because(state: &Orchestration, task: &Task, reason: &Reason) -> String {
         Reason::Paused => format!("paused: comment `{COMMAND} --resume` on #{}.", state.run.master.number),
         Reason::Gone => state.run.stops.gone.map_or("the run is over.", |g| g.words()).to_owned(),
         Reason::After(tasks) => {
-            format!("dependency: it waits for {}, which names the same file.", numbers(tasks))
+            let name = if tasks.len() == 1 { "names" } else { "name" };
+            format!("dependency: it waits for {}, which {name} the same file.", numbers(tasks))
         }
         Reason::NoRunner => "runner: none is registered.".to_owned(),
         Reason::NoAgent(agent) => {
@@ -232,7 +233,10 @@ fn again(state: &Orchestration) -> String {
 
 fn numbers(tasks: &[u32]) -> String {
     let all: Vec<String> = tasks.iter().map(|n| format!("task {n}")).collect();
-    all.join(", ")
+    match all.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => all.concat(),
+    }
 }
 
 fn times(n: u32) -> String {

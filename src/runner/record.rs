@@ -111,7 +111,7 @@ impl Journal {
         self.lock().get(attempt).cloned()
     }
 
-    /// Writes a record down; it is on the disk when this returns.
+    /// Writes a record down: it outlives this process, and after a power cut this one or the one before is there.
     pub(super) fn put(&self, record: Record) -> io::Result<()> {
         let mut records = self.lock();
         let path = file(&self.dir, &record.attempt);
