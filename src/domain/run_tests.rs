@@ -298,6 +298,13 @@ fn what_has_not_begun_is_blocked_by_a_closed_pull_request_until_it_is_open_again
     over.run.state = RunState::Ended(Outcome::Failed);
     let open = over.apply(&RunEvent::Task(1, TaskEvent::PullReopened), at(6)).expect("opened again");
     assert_eq!(open.tasks[1].state, S::Blocked, "a run that is over stays over");
+    let mut cancelled = closed.clone();
+    cancelled.run.stops.cancelled = true;
+    let open = cancelled.apply(&RunEvent::Task(1, TaskEvent::PullReopened), at(6)).expect("opened again");
+    assert_eq!(open.count(S::Blocked), 2, "what was cancelled is not begun after all");
+    let gone = closed.apply(&RunEvent::Gone(Gone::Uninstalled), at(6)).expect("gone");
+    let open = gone.apply(&RunEvent::Task(1, TaskEvent::PullReopened), at(7)).expect("heard of late");
+    assert_eq!(open.count(S::Blocked), 2);
     let mut result = closed;
     result.tasks[0].published = Some(published());
     assert_eq!(result.stands_on(&result.tasks[1]), None, "nothing stands on what was refused");

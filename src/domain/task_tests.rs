@@ -268,8 +268,11 @@ fn a_cancel_ends_what_has_not_begun_and_tells_what_runs_to_stop() {
         failed(1, FailureKind::Cancelled, false),
         failed(1, FailureKind::TestFailure, true),
         TaskEvent::LeaseLost { epoch: 1 },
+        released(1, "h"),
+        interrupted(1, "h"),
     ] {
         let ended = stopping.apply(&end, 1, at(9)).expect("it ends");
+        assert_eq!(ended.resume, None, "no host goes on with it: {end:?}");
         assert_eq!((ended.state, ended.halt, ended.losses), (S::Cancelled, None, 0), "{end:?}");
         assert_eq!(ended.failure.map(|f| f.message).as_deref(), Some("@mia cancelled it."));
     }
@@ -285,9 +288,16 @@ fn a_cancel_ends_what_has_not_begun_and_tells_what_runs_to_stop() {
 fn a_held_attempt_is_made_again_and_costs_nothing() {
     let running = task(1, S::Ready).apply(&claimed("p", 90), 1, at(0)).expect("claimed");
     let held = running.apply(&TaskEvent::HoldAsked, 1, at(5)).expect("held");
-    for end in [failed(1, FailureKind::Cancelled, false), TaskEvent::LeaseLost { epoch: 1 }] {
+    let ends = [
+        failed(1, FailureKind::Cancelled, false),
+        TaskEvent::LeaseLost { epoch: 1 },
+        released(1, "h"),
+        interrupted(1, "h"),
+    ];
+    for end in ends {
         let waits = held.apply(&end, 0, at(9)).expect("it ends");
         assert_eq!((waits.state, waits.retries_used, waits.losses), (S::Ready, 0, 0), "{end:?}");
+        assert_eq!((waits.resume, waits.crashes), (None, 0), "{end:?}");
     }
     let asked = TaskEvent::CancelAsked(String::new());
     let cancelled = held.apply(&asked, 0, at(6)).expect("a person wants more than that");

@@ -26,18 +26,20 @@ impl Orchestrator {
     /// After a complete pass over the deliveries: looks once a day. After an error the next pass looks again.
     pub(super) async fn ask_about_labels(&self) {
         match self.look_for_labels().await {
-            Ok(0) => {}
-            Ok(n) => tracing::info!(issues = n, "labelled issues without a run were asked about"),
+            Ok(None) => {}
+            Ok(Some(0)) => tracing::debug!("labelled issues were looked at; nothing is to ask"),
+            Ok(Some(n)) => tracing::info!(issues = n, "labelled issues without a run were asked about"),
             Err(error) => tracing::warn!(%error, "labelled issues could not be looked for"),
         }
     }
 
-    async fn look_for_labels(&self) -> Result<usize, Trouble> {
+    /// How many were asked about; `None` when it is not time to look.
+    async fn look_for_labels(&self) -> Result<Option<usize>, Trouble> {
         let (store, now) = (&self.shared.store, clock::now());
         let due = store.mark(Mark::Labelled).await?.is_none_or(|last| now.duration_since(last) >= EVERY);
         // What waits may be about the very label.
         if !due || store.deliveries_waiting().await? {
-            return Ok(0);
+            return Ok(None);
         }
         let mut asked = 0;
         for installation in self.shared.github.installations().await? {
@@ -48,7 +50,7 @@ impl Orchestrator {
             }
         }
         store.mark_moved(Mark::Labelled, now).await?;
-        Ok(asked)
+        Ok(Some(asked))
     }
 
     async fn look_in(&self, repo: &Repo, github: &RepoClient) -> Result<usize, Trouble> {

@@ -231,6 +231,19 @@ async fn start(store: &dyn Store, repo: Repo, base_sha: Sha, policy: RunPolicy, 
     id
 }
 
+/// What a runner with one slot and the agent `test` registers with.
+pub fn registration(client: &Client) -> wire::Register {
+    wire::Register {
+        version: wire::VERSION,
+        host_id: "host-1".to_owned(),
+        runner: client.runner().clone(),
+        slots: 1,
+        agents: vec!["test".to_owned()],
+        tier: "unsafe-none".to_owned(),
+        found: Vec::new(),
+    }
+}
+
 fn task(number: u32) -> Task {
     Task::planned(number, format!("Task {number}"), format!("divisi/1/{number}-task"), "test".into())
 }
@@ -240,15 +253,7 @@ async fn lost_no_answer_and_refused_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let counter = Counter::new(dir.path(), 1, RunPolicy::default(), Duration::from_secs(60)).await;
     let client = counter.client("runner-1", TOKEN);
-    let register = wire::Register {
-        version: wire::VERSION,
-        host_id: "host-1".to_owned(),
-        runner: client.runner().clone(),
-        slots: 1,
-        agents: vec!["test".to_owned()],
-        tier: "unsafe-none".to_owned(),
-        found: vec![],
-    };
+    let register = registration(&client);
     let other = wire::Register { version: wire::VERSION + 1, ..register.clone() };
     assert!(
         matches!(client.register(&other).await, Err(CallError::Refused(text)) if text.contains("runner API"))

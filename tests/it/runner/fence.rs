@@ -1,6 +1,6 @@
 //! The control plane goes away while agents work: they stand still before their leases end, no sooner than needed, and lose nothing.
 
-use super::counter::{Counter, TOKEN};
+use super::counter::{Counter, TOKEN, registration};
 use divisi::agents::AgentKind;
 use divisi::clock;
 use divisi::dispatch::wire;
@@ -167,15 +167,7 @@ async fn a_heartbeat_is_held_open_until_there_is_something_to_say() {
     let dir = tempfile::tempdir().unwrap();
     let counter = Counter::new(dir.path(), 1, RunPolicy::default(), Duration::from_secs(45)).await;
     let client = counter.client("runner-1", TOKEN);
-    let register = wire::Register {
-        version: wire::VERSION,
-        host_id: "host-1".to_owned(),
-        runner: client.runner().clone(),
-        slots: 1,
-        agents: vec!["test".to_owned()],
-        tier: "unsafe-none".to_owned(),
-        found: Vec::new(),
-    };
+    let register = registration(&client);
     let terms = client.register(&register).await.unwrap();
     assert_eq!((terms.lease_ms, terms.heartbeat_ms, terms.silence_ms), (45_000, 5_000, 900_000));
     let claimed = client.claim(vec![], Duration::ZERO).await.unwrap().expect("there is work");

@@ -90,11 +90,7 @@ async fn a_merge_and_its_own_close_leave_the_task_completed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_progress_comment_that_is_deleted_or_edited_is_written_anew() {
     let gate = Gate::new();
-    let world = World::new(gate.setup("")).await;
-    let master = world.trigger("Epic: the list", &tasks(2));
-    gate.until_began(&world, 1, 1).await;
-    gate.until_began(&world, 2, 1).await;
-    world.until("progress", |w| said(w, master).len() == 1).await;
+    let (world, master) = gate.two_at_work().await;
     let first = world.said(master)[0].id;
     world.github.edit_comment("olga", first, "Nothing to see.").expect("edited");
     gate.go(1);

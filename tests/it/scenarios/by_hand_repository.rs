@@ -119,11 +119,7 @@ async fn an_archived_repository_or_one_without_issues_ends_the_run_and_a_retry_g
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspended_app_stops_its_agents_and_goes_on_afterwards_and_an_uninstalled_one_ends() {
     let gate = Gate::new();
-    let world = World::new(gate.setup("")).await;
-    let master = world.trigger("Epic: the list", &tasks(2));
-    gate.until_began(&world, 1, 1).await;
-    gate.until_began(&world, 2, 1).await;
-    world.until("progress", |w| said(w, master).len() == 1).await;
+    let (world, master) = gate.two_at_work().await;
     world.github.suspend_app("acme", "olga", true).expect("suspended");
     until_no_agents(&world).await;
     nothing_more(&world).await;

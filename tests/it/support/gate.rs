@@ -1,6 +1,6 @@
 //! Agents that wait until the test lets them work, and a look at which of their processes are left.
 
-use super::world::{PATIENCE, Setup, World};
+use super::world::{PATIENCE, Setup, World, said, tasks};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,16 @@ pub struct Gate(tempfile::TempDir);
 impl Gate {
     pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    /// A world with a run of two tasks, whose agents both wait at this gate and whose progress is told; and its master issue.
+    pub async fn two_at_work(&self) -> (World, u64) {
+        let world = World::new(self.setup("")).await;
+        let master = world.trigger("Epic: the list", &tasks(2));
+        self.until_began(&world, 1, 1).await;
+        self.until_began(&world, 2, 1).await;
+        world.until("progress", |w| said(w, master).len() == 1).await;
+        (world, master)
     }
 
     /// A world whose agents wait at this gate; `stubborn` are shell lines that come before the waiting.
