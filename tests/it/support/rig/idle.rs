@@ -63,7 +63,7 @@ impl Idle {
 fn state(stat: &File) -> Option<u8> {
     let mut buffer = [0; 512];
     let n = stat.read_at(&mut buffer, 0).ok()?;
-    // The name before it is in brackets, and may hold anything.
-    let end = buffer[..n].iter().rposition(|b| *b == b')')?;
+    // The name before it is in brackets; no thread of ours has one in its own.
+    let end = buffer[..n].iter().position(|b| *b == b')')?;
     buffer[end..n].get(2).copied()
 }
