@@ -5,11 +5,12 @@ use super::machine::default_slots;
 use super::problem::{ConfigError, Place, Problem};
 use super::reader::{Entry, read};
 use super::schema::SERVER;
-use super::value::{read_duration, read_token};
+use super::value::read_token;
 use super::{
     Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Proof, Runner,
     RunnerApi, host, secret,
 };
+use crate::domain::duration::read_duration;
 use config::builder::DefaultState;
 use config::{ConfigBuilder, File, FileFormat};
 use secrecy::SecretString;

@@ -5,8 +5,9 @@
 use super::problem::{Place, Problem};
 use super::reader::{Entry, read};
 use super::schema::REPOSITORY;
-use super::value::{number, read_duration};
+use super::value::number;
 use crate::domain::RunPolicy;
+use crate::domain::duration::read_duration;
 use std::fmt;
 
 /// The file's path in the repository.
@@ -93,7 +94,10 @@ fn set(policy: &mut RunPolicy, entry: &Entry) {
     };
     match entry.path.join(".").as_str() {
         "max_workers" => policy.max_workers = Some(count()),
-        "agent_timeout" => policy.agent_timeout = duration(),
+        "agent_timeout" => {
+            policy.agent_timeout = duration();
+            policy.timeout_limit = Some(policy.agent_timeout);
+        }
         "max_retries" => policy.max_retries = count(),
         "success_threshold" => policy.success_threshold = number(value).unwrap_or_default(),
         "status_interval" => policy.status_interval = duration(),
@@ -144,7 +148,9 @@ mod tests {
             .filter(|key| !key.default.is_empty())
             .map(|key| format!("{} = {}\n", key.path, key.default))
             .collect();
-        assert_eq!(RepoFile::parse(&written).unwrap(), RunPolicy::default());
+        let read = RepoFile::parse(&written).unwrap();
+        assert_eq!(read.timeout_limit, Some(read.agent_timeout), "what is written is a limit");
+        assert_eq!(RunPolicy { timeout_limit: None, ..read }, RunPolicy::default());
     }
 
     #[test]

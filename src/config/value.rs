@@ -1,6 +1,7 @@
 //! The kinds of values that keys take: what is accepted, how it is told to people, and how the text of an
 //! environment variable becomes one.
 
+use crate::domain::duration::read_duration;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -210,32 +211,6 @@ pub(super) fn type_name(value: &toml::Value) -> &'static str {
     }
 }
 
-/// Reads `500ms`, `90s`, `30m`, `12h`, `1d` and sums such as `1h30m`; `None` for anything else.
-pub(super) fn read_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    let mut total = Duration::ZERO;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let count: u64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let (unit, after) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
-        rest = after;
-        let milliseconds = match unit.trim() {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" | "min" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return None,
-        };
-        total = total.checked_add(Duration::from_millis(count.checked_mul(milliseconds)?))?;
-    }
-    Some(total)
-}
-
 /// Splits `role:token`; `None` when the role is unknown or the token too short.
 pub(super) fn read_token(text: &str) -> Option<(super::Role, &str)> {
     let (role, token) = text.split_once(':')?;
@@ -335,19 +310,6 @@ fn is_url(text: &str, secure: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        assert_eq!(read_duration("30m"), Some(Duration::from_secs(1_800)));
-        assert_eq!(read_duration("90s"), Some(Duration::from_secs(90)));
-        assert_eq!(read_duration("1h30m"), Some(Duration::from_secs(5_400)));
-        assert_eq!(read_duration("500ms"), Some(Duration::from_millis(500)));
-        for wrong in
-            ["", "30", "m", "-3s", "3 parsecs", "1.5h", "99999999999999999999s", "18446744073709551615d"]
-        {
-            assert_eq!(read_duration(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn addresses_of_credentials_are_encrypted_or_local() {

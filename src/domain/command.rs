@@ -1,6 +1,7 @@
 //! The command grammar: one definition from which the parser, did-you-mean and every help text come.
 
 use super::TaskNumber;
+use super::options::{StartOptions, task_list};
 use serde::{Deserialize, Serialize};
 
 /// A command that a person gave.
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Start a run.
-    Start,
+    Start(StartOptions),
     /// Run failed tasks again: these, or (without a list) the one that the issue stands for, or all.
     Retry(Vec<TaskNumber>),
     /// Stop every agent of the run, or of the one task that the issue stands for.
@@ -34,7 +35,60 @@ pub struct Word {
     pub value: &'static str,
     /// What it does, for people.
     pub does: &'static str,
-    build: fn(Vec<TaskNumber>) -> Command,
+    /// A value as it could be written.
+    example: &'static str,
+    takes: Takes,
+    says: Says,
+}
+
+/// How many values a word takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Takes {
+    Nothing,
+    One,
+    Many,
+}
+
+/// What a word means.
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    /// What is to be done; with task numbers, where it takes some.
+    Action(fn(Vec<TaskNumber>) -> Command),
+    /// How a start is to be done.
+    Option(fn(&mut StartOptions, &str) -> Result<(), String>),
+}
+
+impl Word {
+    const fn action(flag: &'static str, does: &'static str, build: fn(Vec<TaskNumber>) -> Command) -> Self {
+        Self { flag, value: "", does, example: "", takes: Takes::Nothing, says: Says::Action(build) }
+    }
+
+    const fn option(
+        flag: &'static str,
+        value: &'static str,
+        example: &'static str,
+        does: &'static str,
+        set: fn(&mut StartOptions, &str) -> Result<(), String>,
+    ) -> Self {
+        Self { flag, value, does, example, takes: Takes::One, says: Says::Option(set) }
+    }
+
+    const fn many(self) -> Self {
+        Self { takes: Takes::Many, ..self }
+    }
+
+    /// Whether it is an option of the bare command.
+    pub fn is_option(&self) -> bool {
+        matches!(self.says, Says::Option(_))
+    }
+
+    fn takes_more(&self, have: usize) -> bool {
+        match self.takes {
+            Takes::Nothing => false,
+            Takes::One => have == 0,
+            Takes::Many => true,
+        }
+    }
 }
 
 /// The command's own word.
@@ -45,49 +99,63 @@ pub const TRIGGER_LABEL: &str = "parallel-orchestration";
 
 /// Everything that can be said after [`COMMAND`]. Help lists exactly this.
 pub const GRAMMAR: &[Word] = &[
+    Word::action(
+        "",
+        "Read the sub-tasks of this issue, open a sub-issue for each, and let agents work them in parallel.",
+        |_| Command::Start(StartOptions::default()),
+    ),
+    Word::option(
+        "--only",
+        "1,3-5",
+        "1,3-5",
+        "The same for these tasks alone: numbers count the open tasks from the top. One is enough, and one that is in review is worked on again.",
+        StartOptions::set_only,
+    )
+    .many(),
+    Word::option(
+        "--max-workers",
+        "N",
+        "3",
+        "At most so many agents at once; never more than the repository allows.",
+        StartOptions::set_max_workers,
+    ),
+    Word::option(
+        "--timeout",
+        "45m",
+        "45m",
+        "The most that one agent may take, such as `45m` or `1h30m`; never more than the repository allows.",
+        StartOptions::set_timeout,
+    ),
+    Word::option("--agent", "NAME", "claude", "Which of the server's agents works.", StartOptions::set_agent),
+    Word::option("--model", "NAME", "NAME", "Which model the agent is asked to use.", StartOptions::set_model),
     Word {
-        flag: "",
-        value: "",
-        does: "Read the sub-tasks of this issue, open a sub-issue for each, and let agents work them in parallel.",
-        build: |_| Command::Start,
-    },
-    Word {
-        flag: "--retry",
         value: "[1,3-5]",
-        does: "Run failed tasks again: on a sub-issue, its follow-up or its pull request that task; on the master issue every failed task, or the ones listed.",
-        build: Command::Retry,
+        example: "1,3-5",
+        ..Word::action(
+            "--retry",
+            "Run failed tasks again: on a sub-issue, its follow-up or its pull request that task; on the master issue every failed task, or the ones listed.",
+            Command::Retry,
+        )
+        .many()
     },
-    Word {
-        flag: "--cancel",
-        value: "",
-        does: "Stop: on the master issue every agent of the run, on a sub-issue, its follow-up or its pull request that task. Branches, pull requests and state are kept.",
-        build: |_| Command::Cancel,
-    },
-    Word {
-        flag: "--pause",
-        value: "",
-        does: "Start no new agents (master issue). Those at work go on, and their results are published.",
-        build: |_| Command::Pause,
-    },
-    Word {
-        flag: "--resume",
-        value: "",
-        does: "Start agents again after `--pause` (master issue).",
-        build: |_| Command::Resume,
-    },
-    Word {
-        flag: "--status",
-        value: "",
-        does: "Say where the run stands, or the one task.",
-        build: |_| Command::Status,
-    },
-    Word {
-        flag: "--explain",
-        value: "",
-        does: "Say why it is not running: permission, plan, dependency, capacity, pause, limit or runner.",
-        build: |_| Command::Explain,
-    },
-    Word { flag: "--help", value: "", does: "Show this table.", build: |_| Command::Help },
+    Word::action(
+        "--cancel",
+        "Stop: on the master issue every agent of the run, on a sub-issue, its follow-up or its pull request that task. Branches, pull requests and state are kept.",
+        |_| Command::Cancel,
+    ),
+    Word::action(
+        "--pause",
+        "Start no new agents (master issue). Those at work go on, and their results are published.",
+        |_| Command::Pause,
+    ),
+    Word::action("--resume", "Start agents again after `--pause` (master issue).", |_| Command::Resume),
+    Word::action("--status", "Say where the run stands, or the one task.", |_| Command::Status),
+    Word::action(
+        "--explain",
+        "Say why it is not running: permission, plan, dependency, capacity, pause, limit or runner.",
+        |_| Command::Explain,
+    ),
+    Word::action("--help", "Show this table.", |_| Command::Help),
 ];
 
 /// A command line that was not understood.
@@ -118,65 +186,111 @@ pub fn parse(comment: &str) -> Option<Result<Command, Misunderstood>> {
 }
 
 fn words(rest: &str) -> Result<Command, Misunderstood> {
-    let mut said: Vec<&str> = rest.split_whitespace().collect();
-    if said.is_empty() {
-        return Ok(Command::Start);
-    }
-    let first = said.remove(0);
-    let (flag, attached) = match first.split_once('=') {
-        Some((flag, value)) => (flag, Some(value)),
-        None => (first, None),
-    };
-    let word =
-        GRAMMAR.iter().find(|w| !w.flag.is_empty() && w.flag == flag.to_lowercase()).ok_or_else(|| {
-            Misunderstood {
-                word: first.to_owned(),
-                why: "is not something I know".to_owned(),
-                nearest: nearest(flag),
-            }
-        })?;
-    let values: Vec<&str> = attached.into_iter().chain(said).collect();
-    if word.value.is_empty() {
-        return match values.first() {
-            None => Ok((word.build)(Vec::new())),
-            Some(extra) => Err(Misunderstood {
-                word: (*extra).to_owned(),
-                why: format!("does not belong after `{}`", word.flag),
-                nearest: Some(format!("{COMMAND} {}", word.flag)),
-            }),
+    let mut said = split(rest)?.into_iter().peekable();
+    let (mut action, mut options, mut first_option) =
+        (None::<(&Word, Vec<TaskNumber>)>, StartOptions::default(), None);
+    while let Some(text) = said.next() {
+        let (flag, attached) = match text.split_once('=') {
+            Some((flag, value)) => (flag, Some(value.to_owned())),
+            None => (text.as_str(), None),
         };
-    }
-    let mut numbers = Vec::new();
-    for value in values {
-        numbers.extend(task_list(value).map_err(|why| Misunderstood {
-            word: value.to_owned(),
-            why,
-            nearest: Some(format!("{COMMAND} {} 1,3-5", word.flag)),
-        })?);
-    }
-    numbers.sort_unstable();
-    numbers.dedup();
-    Ok((word.build)(numbers))
-}
-
-/// `1,3-5` as numbers. A range may not be empty, and nothing may be above 100, the most tasks a run can have.
-fn task_list(text: &str) -> Result<Vec<TaskNumber>, String> {
-    let wrong = || "is not a list of task numbers such as `1,3-5`".to_owned();
-    let number = |t: &str| t.parse::<TaskNumber>().ok().filter(|n| (1..=100).contains(n)).ok_or_else(wrong);
-    let mut numbers = Vec::new();
-    for part in text.trim_matches(['[', ']']).split(',').filter(|p| !p.is_empty()) {
-        match part.split_once('-') {
-            None => numbers.push(number(part)?),
-            Some((from, to)) => {
-                let (from, to) = (number(from)?, number(to)?);
-                if from > to {
-                    return Err(format!("is a range that runs backwards: {from} to {to}"));
+        let known = GRAMMAR.iter().find(|w| !w.flag.is_empty() && w.flag == flag.to_lowercase());
+        let Some(word) = known else {
+            let before = action.as_ref().map(|(word, _)| *word).or(first_option);
+            return Err(match before {
+                Some(before) if !text.starts_with("--") => stray(&text, before),
+                _ => Misunderstood {
+                    word: text.clone(),
+                    why: "is not something I know".to_owned(),
+                    nearest: nearest(flag),
+                },
+            });
+        };
+        let mut values: Vec<String> = attached.into_iter().collect();
+        while let Some(value) = said.next_if(|next| word.takes_more(values.len()) && !next.starts_with("--"))
+        {
+            values.push(value);
+        }
+        match word.says {
+            Says::Action(_) if action.is_some() || first_option.is_some() => {
+                let before = action.map(|(word, _)| word).or(first_option).unwrap_or(word);
+                return Err(stray(&text, before));
+            }
+            Says::Action(_) => {
+                if let Some(value) = values.first().filter(|_| word.takes == Takes::Nothing) {
+                    return Err(stray(value, word));
                 }
-                numbers.extend(from..=to);
+                let mut numbers = Vec::new();
+                for value in values {
+                    numbers.extend(task_list(&value).map_err(|why| wrong(word, &value, why))?);
+                }
+                numbers.sort_unstable();
+                numbers.dedup();
+                action = Some((word, numbers));
+            }
+            Says::Option(set) => {
+                if let Some((before, _)) = action {
+                    return Err(stray(&text, before));
+                }
+                if values.is_empty() {
+                    return Err(wrong(word, &text, format!("needs a value: `{}`", word.value)));
+                }
+                for value in values {
+                    set(&mut options, &value).map_err(|why| wrong(word, &value, why))?;
+                }
+                first_option = first_option.or(Some(word));
             }
         }
     }
-    if numbers.is_empty() { Err(wrong()) } else { Ok(numbers) }
+    Ok(match action {
+        Some((Word { says: Says::Action(build), .. }, numbers)) => build(numbers),
+        _ => Command::Start(options),
+    })
+}
+
+/// A word that is fine by itself, and not here.
+fn stray(text: &str, before: &Word) -> Misunderstood {
+    Misunderstood {
+        word: text.to_owned(),
+        why: format!("does not belong after `{}`", before.flag),
+        nearest: Some(match before.says {
+            Says::Action(_) => format!("{COMMAND} {}", before.flag),
+            Says::Option(_) => format!("{COMMAND} {} {}", before.flag, before.example),
+        }),
+    }
+}
+
+/// A value that does not fit its word.
+fn wrong(word: &Word, value: &str, why: String) -> Misunderstood {
+    let nearest = Some(format!("{COMMAND} {} {}", word.flag, word.example));
+    Misunderstood { word: value.to_owned(), why, nearest }
+}
+
+/// The words of a line; quotes hold together what has spaces.
+fn split(rest: &str) -> Result<Vec<String>, Misunderstood> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in rest.chars() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, _) if c.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err(Misunderstood {
+            word: word.unwrap_or_default(),
+            why: "begins with a quotation mark that is never closed".to_owned(),
+            nearest: None,
+        });
+    }
+    words.extend(word);
+    Ok(words)
 }
 
 /// The nearest command within three edits (or half of the word), as it would be written.
@@ -195,6 +309,7 @@ fn nearest(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn check(comment: &str, expected: Option<Result<Command, (&str, Option<&str>)>>) {
         let got = parse(comment).map(|r| r.map_err(|m| (m.word, m.nearest)));
@@ -204,8 +319,8 @@ mod tests {
 
     #[test]
     fn the_first_non_empty_line_is_the_command() {
-        check("/orchestrate", Some(Ok(Command::Start)));
-        check("\r\n\n/orchestrate \r\nmore words --retry", Some(Ok(Command::Start)));
+        check("/orchestrate", Some(Ok(Command::Start(StartOptions::default()))));
+        check("\r\n\n/orchestrate \r\nmore words --retry", Some(Ok(Command::Start(StartOptions::default()))));
         check("   /orchestrate --help", Some(Ok(Command::Help)));
         check("/orchestrate --retry", Some(Ok(Command::Retry(vec![]))));
         check("/orchestrate --RETRY 3,1-2 2", Some(Ok(Command::Retry(vec![1, 2, 3]))));
@@ -216,6 +331,45 @@ mod tests {
         check("/orchestrate --resume ", Some(Ok(Command::Resume)));
         check("/orchestrate --status", Some(Ok(Command::Status)));
         check("/orchestrate --explain", Some(Ok(Command::Explain)));
+    }
+
+    #[test]
+    fn options_come_in_any_order_and_as_people_write_them() {
+        let full = StartOptions {
+            only: vec![1, 3, 4, 5],
+            max_workers: Some(3),
+            timeout: Some(Duration::from_secs(5400)),
+            agent: Some("claude".to_owned()),
+            model: Some("sonnet[1m]".to_owned()),
+        };
+        for line in [
+            "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --model sonnet[1m]",
+            "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --only 5,4 3 1",
+            "--only '1, 3-5' --agent claude\t--timeout 90m --max-workers 3  --model=sonnet[1m]",
+        ] {
+            check(&format!("/orchestrate {line}"), Some(Ok(Command::Start(full.clone()))));
+        }
+    }
+
+    #[test]
+    fn options_that_do_not_fit_are_told() {
+        let wrong = |said: &str, word: &str, nearest: Option<&str>| {
+            check(&format!("/orchestrate {said}"), Some(Err((word, nearest))));
+        };
+        wrong("--only", "--only", Some("/orchestrate --only 1,3-5"));
+        wrong("--only 0", "0", Some("/orchestrate --only 1,3-5"));
+        wrong("--max-workers 0", "0", Some("/orchestrate --max-workers 3"));
+        wrong("--max-workers lots", "lots", Some("/orchestrate --max-workers 3"));
+        wrong("--timeout 45", "45", Some("/orchestrate --timeout 45m"));
+        wrong("--timeout 25h", "25h", Some("/orchestrate --timeout 45m"));
+        wrong("--timeout --agent x", "--timeout", Some("/orchestrate --timeout 45m"));
+        wrong("--model=--dangerously", "--dangerously", Some("/orchestrate --model NAME"));
+        wrong("--agnet claude", "--agnet", Some("/orchestrate --agent"));
+        wrong("--agent claude please", "please", Some("/orchestrate --agent claude"));
+        wrong("--only 2 --retry", "--retry", Some("/orchestrate --only 1,3-5"));
+        wrong("--retry 2 --timeout 5m", "--timeout", Some("/orchestrate --retry"));
+        wrong("--cancel=2", "2", Some("/orchestrate --cancel"));
+        wrong("--agent \"claude", "claude", None);
     }
 
     #[test]
@@ -257,7 +411,8 @@ mod tests {
     #[test]
     fn every_word_of_the_grammar_is_understood() {
         for word in GRAMMAR {
-            assert!(matches!(parse(&format!("{COMMAND} {}", word.flag)), Some(Ok(_))), "{}", word.flag);
+            let text = format!("{COMMAND} {} {}", word.flag, word.example);
+            assert!(matches!(parse(&text), Some(Ok(_))), "{text}");
         }
     }
 }

@@ -5,11 +5,13 @@
 mod branch;
 pub mod command;
 mod decide;
+pub mod duration;
 mod effect;
 pub mod explain;
 mod facts;
 mod failure;
 mod ids;
+mod options;
 mod policy;
 pub mod protect;
 mod run;
@@ -22,6 +24,7 @@ pub use effect::{Effect, EffectKey, EffectState, Emoji, Folded, Remote, Scope};
 pub use facts::{CommandRun, IssueRef, Progress, Published, Resume, Size, Spent};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
+pub use options::{Exceeds, StartOptions};
 pub use policy::RunPolicy;
 pub use run::{
     Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Stops, Suspension, Target, Usage,

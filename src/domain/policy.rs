@@ -11,6 +11,8 @@ pub struct RunPolicy {
     pub max_workers: Option<u32>,
     /// Hard deadline of one attempt's agent.
     pub agent_timeout: Duration,
+    /// The most that a command may ask for, if the repository's file says.
+    pub timeout_limit: Option<Duration>,
     /// How many times a failed attempt is repeated without being asked.
     pub max_retries: u32,
     /// Share of completed tasks (of completed and failed ones) from which a run counts as `partial`, 0 to 1.
@@ -65,6 +67,7 @@ impl Default for RunPolicy {
         Self {
             max_workers: None,
             agent_timeout: Duration::from_secs(30 * 60),
+            timeout_limit: None,
             max_retries: 0,
             success_threshold: 0.8,
             status_interval: Duration::from_secs(30),

@@ -6,7 +6,7 @@ use super::intake::Trouble;
 use super::stop::Subject;
 use crate::clock;
 use crate::domain::explain::{Reason, explain};
-use crate::domain::{Orchestration, RunId, Task};
+use crate::domain::{Orchestration, RunId, StartOptions, Task};
 use crate::github::CallCounter;
 use crate::github::event::EventIssue;
 use crate::report::state;
@@ -37,7 +37,7 @@ impl Orchestrator {
     ) -> Result<Settlement, Trouble> {
         let told = match self.subject(&draft).await? {
             Subject::Nothing => {
-                let tried = self.start_run(draft.clone(), issue, calls).await?;
+                let tried = self.start_run(draft.clone(), issue, &StartOptions::default(), calls).await?;
                 match (tried.start.is_some(), tried.effects.iter().any(|e| e.is_notice())) {
                     (true, _) => state::can_start(),
                     (false, true) => return Ok(Settlement { note: "explained".to_owned(), ..tried }),

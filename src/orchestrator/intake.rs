@@ -11,7 +11,7 @@ use super::labels;
 use super::lanes::Lanes;
 use crate::clock;
 use crate::domain::command::{self, Command, TRIGGER_LABEL};
-use crate::domain::{RunEvent, Target};
+use crate::domain::{RunEvent, StartOptions, Target};
 use crate::github::event::{Event, EventIssue, Kind};
 use crate::github::{CallCounter, Error};
 use crate::report;
@@ -209,7 +209,7 @@ impl Orchestrator {
         match &event.kind {
             Kind::Labeled { issue, label } if label.eq_ignore_ascii_case(TRIGGER_LABEL) && issue.open => {
                 let draft = Draft::new(event, issue, Target::Issue(issue.number));
-                self.command(draft, issue, Command::Start, calls).await
+                self.command(draft, issue, Command::Start(StartOptions::default()), calls).await
             }
             Kind::CommentCreated { comment_id, body, issue } => {
                 let draft = Draft::new(event, issue, Target::Comment(*comment_id));
@@ -245,7 +245,7 @@ impl Orchestrator {
         }
         match command {
             Command::Help => Ok(draft.notice(report::notice::help()).done("help")),
-            Command::Start => self.start_run(draft, issue, calls).await,
+            Command::Start(options) => self.start_run(draft, issue, &options, calls).await,
             Command::Retry(tasks) => self.retry(draft, issue, &tasks).await,
             Command::Cancel => self.cancel(draft).await,
             Command::Pause => self.pause(draft, true).await,

@@ -6,8 +6,8 @@ use super::intake::Trouble;
 use crate::clock;
 use crate::config::RepoFile;
 use crate::domain::{
-    IssueRef, IssueTitle, Orchestration, Run, RunPolicy, RunState, Sha, Stops, Task, TaskNumber, TaskState,
-    Usage, branch_name,
+    IssueRef, IssueTitle, Orchestration, Run, RunPolicy, RunState, Sha, StartOptions, Stops, Task,
+    TaskNumber, TaskState, Usage, branch_name,
 };
 use crate::github::event::EventIssue;
 use crate::github::{BranchHead, CallCounter, Error, Issue, IssueState, RepoClient};
@@ -25,6 +25,7 @@ impl Orchestrator {
         &self,
         draft: Draft,
         issue: &EventIssue,
+        options: &StartOptions,
         calls: &CallCounter,
     ) -> Result<Settlement, Trouble> {
         let store = &self.shared.store;
@@ -62,6 +63,11 @@ impl Orchestrator {
         if !policy.allows(&draft.sender) {
             return Ok(draft.confused().done("refused: not on the repository's allow list"));
         }
+        if let Err(exceeds) = options.lower(&mut policy) {
+            return Ok(draft
+                .notice(notice::exceeds(&exceeds))
+                .done("refused: more than the repository allows"));
+        }
         if !self.knows_agent(&policy.agent) {
             let known = &self.shared.settings.agents;
             return Ok(draft
@@ -69,7 +75,18 @@ impl Orchestrator {
                 .done("refused: unknown agent"));
         }
         let repo = draft.repo.clone();
-        let plan = plan::read(&issue.title, &issue.body, Some(issue.number), Some((&repo.owner, &repo.name)));
+        let mut plan =
+            plan::read(&issue.title, &issue.body, Some(issue.number), Some((&repo.owner, &repo.name)));
+        let numbered: Vec<usize> = plan.open().collect();
+        if let Some(missing) = options.only.iter().find(|n| **n as usize > numbered.len()) {
+            return Ok(draft
+                .notice(notice::no_such_task(*missing, numbered.len()))
+                .done("refused: no such task"));
+        }
+        if !options.only.is_empty() {
+            let chosen: HashSet<usize> = options.only.iter().map(|n| numbered[*n as usize - 1]).collect();
+            plan.leave_out(|index| !chosen.contains(&index));
+        }
         match plan.verdict(policy.min_tasks as usize) {
             Verdict::Parallel | Verdict::Ordered => {}
             refused => {
@@ -112,8 +129,9 @@ impl Orchestrator {
                 Err(error) => return Err(error.into()),
             }
         }
-        let standing = self.standing(&github, earlier.as_ref()).await?;
-        let found = Found { policy, plan, base, base_sha, existing, earlier, standing };
+        let again = !options.only.is_empty();
+        let standing = self.standing(&github, earlier.as_ref(), again).await?;
+        let found = Found { policy, plan, numbered, base, base_sha, existing, earlier, standing };
         let orchestration = self.compose(&draft, issue, found).await?;
         if orchestration.tasks.iter().all(|t| t.state.is_terminal()) {
             return Ok(draft
@@ -123,15 +141,18 @@ impl Orchestrator {
         Ok(draft.start(orchestration))
     }
 
-    /// What is left of an earlier run: tasks whose pull request is open or merged, and those whose sub-issue is open.
+    /// What is left of an earlier run: tasks whose pull request is open or merged, and those whose sub-issue is open. With
+    /// `again`, what is in review is worked on once more.
     async fn standing(
         &self,
         github: &RepoClient,
         earlier: Option<&Orchestration>,
+        again: bool,
     ) -> Result<Standing, Trouble> {
         let mut standing = Standing::default();
         for task in earlier.iter().flat_map(|o| &o.tasks) {
-            if matches!(task.state, TaskState::Completed | TaskState::InReview)
+            if !again
+                && matches!(task.state, TaskState::Completed | TaskState::InReview)
                 && let Some(number) = task.pull_request
                 && let Some(pull) = there(github.pull(number).await)?
                 && (pull.merged || pull.state == IssueState::Open)
@@ -191,6 +212,8 @@ impl Orchestrator {
 struct Found {
     policy: RunPolicy,
     plan: Plan,
+    /// The open tasks in the plan's order, before any was left out: a task's number is its place here, from 1.
+    numbered: Vec<usize>,
     base: String,
     base_sha: Sha,
     existing: HashMap<u64, Issue>,
@@ -214,10 +237,11 @@ fn there<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// The run's tasks: the plan's open ones, numbered from 1 in the plan's order.
+/// The run's tasks: the plan's open ones. Whatever is left out, the others keep their numbers.
 fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec<Task> {
     let open: Vec<usize> = found.plan.open().filter(|i| !is_closed(found, &found.plan.tasks[*i])).collect();
-    let number = |index: usize| open.iter().position(|i| *i == index).map(|at| at as TaskNumber + 1);
+    let place = |index: usize| found.numbered.iter().position(|i| *i == index).map(|at| at as TaskNumber + 1);
+    let number = |index: usize| place(index).filter(|_| open.contains(&index));
     let mut waits: HashMap<TaskNumber, Vec<TaskNumber>> = HashMap::new();
     for overlap in &found.plan.overlaps {
         if let (Some(a), Some(b)) = (number(overlap.a), number(overlap.b)) {
@@ -225,9 +249,9 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
         }
     }
     let mut used = HashSet::new();
-    let make = |(at, index): (usize, &usize)| -> Task {
+    let make = |index: &usize| -> Option<Task> {
         let planned = &found.plan.tasks[*index];
-        let number = at as TaskNumber + 1;
+        let number = place(*index)?;
         let linked = planned.existing_issue.and_then(|n| found.existing.get(&n));
         let before = earlier(found, planned, &used);
         used.extend(before.map(|t| t.number));
@@ -241,7 +265,7 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
             details = format!("{details}\n\n{}\n\n{}", linked.title, linked.body).trim().to_owned();
         }
         let branch = branch_name(master, sequence, number, &planned.title);
-        Task {
+        Some(Task {
             details,
             criteria: if planned.criteria.is_empty() {
                 found.plan.criteria.clone()
@@ -261,9 +285,9 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
             pull_request: before.filter(|_| in_review).and_then(|t| t.pull_request),
             ended_at: in_review.then_some(now),
             ..Task::planned(number, planned.title.clone(), branch, found.policy.agent.clone())
-        }
+        })
     };
-    open.iter().enumerate().map(make).collect()
+    open.iter().filter_map(make).collect()
 }
 
 /// A linked issue that is closed is done, whatever its box says.

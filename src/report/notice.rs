@@ -2,7 +2,7 @@
 
 use super::{escape, words};
 use crate::domain::command::{COMMAND, GRAMMAR, Misunderstood, TRIGGER_LABEL};
-use crate::domain::{Orchestration, TaskNumber, TaskState};
+use crate::domain::{Exceeds, Orchestration, TaskNumber, TaskState};
 use crate::plan::{Plan, Verdict};
 use std::fmt::Write as _;
 
@@ -112,6 +112,26 @@ pub fn plan_refused(plan: &Plan, verdict: Verdict, min_tasks: u32) -> String {
         Verdict::Sequential => sequential(plan),
         Verdict::Parallel | Verdict::Ordered => "The plan can run.".to_owned(),
     }
+}
+
+/// An option that asks for more than the repository allows.
+pub fn exceeds(what: &Exceeds) -> String {
+    format!(
+        "`{}` is more than this repository allows: `.github/divisi.toml` says `{}`. Nothing was started. Ask for less, or change the file.",
+        what.said, what.limit
+    )
+}
+
+/// `--only` with a number that no open task has.
+pub fn no_such_task(number: TaskNumber, open: usize) -> String {
+    let are = match open {
+        0 => "no open sub-task".to_owned(),
+        1 => "1 open sub-task".to_owned(),
+        n => format!("{n} open sub-tasks"),
+    };
+    format!(
+        "There is no task {number}: I found {are} in this issue, numbered from the top without the done ones. Nothing was started."
+    )
 }
 
 /// Names each dependency with its reason, and recommends sequential work.

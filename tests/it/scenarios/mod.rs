@@ -6,6 +6,7 @@ mod by_hand_repository;
 mod cancel;
 mod interleaving;
 mod lost_answers;
+mod options;
 mod order;
 mod pause;
 mod plans;
