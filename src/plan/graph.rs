@@ -64,10 +64,11 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Barrier, Dependency, Plan, PlannedTask};
+    use crate::plan::{Barrier, Confidence, Dependency, Plan, PlannedTask};
 
     fn plan(tasks: usize, edges: &[(usize, usize)]) -> Plan {
-        let edge = |&(task, on)| Dependency { task, on, reason: String::new() };
+        let edge =
+            |&(task, on)| Dependency { task, on, reason: String::new(), confidence: Confidence::Certain };
         Plan {
             tasks: vec![PlannedTask { title: "t".into(), ..PlannedTask::default() }; tasks],
             dependencies: edges.iter().map(edge).collect(),
@@ -79,7 +80,12 @@ mod tests {
     fn rounds_follow_edges_and_walls() {
         let mut with_wall = plan(4, &[(1, 0)]);
         assert_eq!(with_wall.rounds(), [vec![0, 2, 3], vec![1]]);
-        with_wall.barriers.push(Barrier { before: vec![0, 1], after: vec![2, 3], reason: String::new() });
+        with_wall.barriers.push(Barrier {
+            before: vec![0, 1],
+            after: vec![2, 3],
+            reason: String::new(),
+            confidence: Confidence::Certain,
+        });
         assert_eq!(with_wall.rounds(), [vec![0], vec![1], vec![2, 3]]);
         assert!(with_wall.cycle().is_empty());
     }

@@ -1,7 +1,9 @@
 //! Headings that are tasks themselves (R6): `## Task 3: Add the store`, `## Issue 2:` with its title below.
 
 use super::item::{Draft, Reader};
-use super::outline::{Content, Kind, Outline, starts_with_verb};
+use super::naming::number_of;
+use super::outline::{Content, Outline};
+use super::purpose::{Kind, starts_with_verb};
 use super::text::{fold, plain};
 
 /// Words that call the heading a unit of work.
@@ -73,8 +75,12 @@ pub(super) fn numbered(title: &str) -> Option<Numbered> {
     let end = tail
         .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' && !word.is_empty()))
         .unwrap_or(tail.len());
-    let number = tail[..end].trim_end_matches(['.', '-']);
-    if number.is_empty() || !number.starts_with(|c: char| c.is_ascii_digit()) || number.len() > 8 {
+    let digits = tail[..end].trim_end_matches(['.', '-']);
+    let number = match digits.is_empty() && !word.is_empty() {
+        true => number_of(tail)?,
+        false => digits,
+    };
+    if number.is_empty() || number.starts_with(['.', '-']) || number.len() > 8 {
         return None;
     }
     let rest = &tail[number.len()..];

@@ -1,6 +1,6 @@
 //! The files and symbols that a text names, what two tasks have in common, and how big a task looks.
 
-use super::model::{Overlap, Plan, PlannedTask};
+use super::model::{Confidence, Overlap, Plan, PlannedTask};
 use super::text::{has_any, spaced};
 use crate::domain::Size;
 use std::collections::BTreeMap;
@@ -123,16 +123,23 @@ pub(super) fn overlaps(plan: &Plan) -> Vec<Overlap> {
             }
         }
     }
-    let mut pairs: BTreeMap<(usize, usize), String> = BTreeMap::new();
+    let mut pairs: BTreeMap<(usize, usize), (String, Confidence)> = BTreeMap::new();
     for ((is_symbol, name), tasks) in &named {
         for (place, &a) in tasks.iter().enumerate() {
             for &b in &tasks[place + 1..] {
                 let kind = if *is_symbol { "symbol" } else { "path" };
-                pairs.entry((a, b)).or_insert_with(|| format!("both name the {kind} `{name}`"));
+                // A bare file name may stand in several folders, and a symbol in several files.
+                let confidence =
+                    if !*is_symbol && name.contains('/') { Confidence::Certain } else { Confidence::Likely };
+                let found = (format!("both name the {kind} `{name}`"), confidence);
+                let known = pairs.entry((a, b)).or_insert_with(|| found.clone());
+                if known.1 == Confidence::Likely && confidence == Confidence::Certain {
+                    *known = found;
+                }
             }
         }
     }
-    pairs.into_iter().map(|((a, b), reason)| Overlap { a, b, reason }).collect()
+    pairs.into_iter().map(|((a, b), (reason, confidence))| Overlap { a, b, reason, confidence }).collect()
 }
 
 fn note(named: &mut BTreeMap<(bool, String), Vec<usize>>, name: (bool, String), task: usize) {
@@ -214,7 +221,15 @@ mod tests {
             ..Plan::default()
         };
         let found = overlaps(&plan);
-        assert_eq!(found, [Overlap { a: 0, b: 2, reason: "both name the path `src/a.rs`".into() }]);
+        assert_eq!(
+            found,
+            [Overlap {
+                a: 0,
+                b: 2,
+                reason: "both name the path `src/a.rs`".into(),
+                confidence: Confidence::Certain
+            }]
+        );
         plan.tasks[2].done = true;
         assert!(overlaps(&plan).is_empty());
     }

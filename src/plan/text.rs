@@ -4,6 +4,9 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Lower case without Latin accents, for comparison only.
 pub(super) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfkd().filter(|c| !('\u{300}'..='\u{36f}').contains(c)).nfc().flat_map(char::to_lowercase).collect()
 }
 
