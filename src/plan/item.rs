@@ -66,6 +66,15 @@ impl Reader<'_> {
         })
     }
 
+    /// Whether all boxes of a list, and of the lists in it, are ticked; `None` when it has none.
+    fn all_ticked(&self, list: &List) -> Option<bool> {
+        let of_item = |item: &Item| {
+            let below = item.lists.iter().map(|list| self.all_ticked(list)).reduce(join).flatten();
+            join(self.status(item), below)
+        };
+        list.items.iter().map(of_item).reduce(join).flatten()
+    }
+
     /// Whether every item is an issue link with perhaps a remark.
     pub fn all_links(&self, list: &List) -> bool {
         !list.items.is_empty() && list.items.iter().all(|item| links::is_link_item(&item.title, self.home))
@@ -96,7 +105,9 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            let status = self.status(item);
+            let below = || item.lists.iter().map(|list| self.all_ticked(list)).reduce(join).flatten();
+            // An order without a box over boxes is one task, done when they are.
+            let status = self.status(item).or_else(below);
             if (marked_only && status.is_none()) || !is_work(item) {
                 continue;
             }
@@ -166,6 +177,13 @@ impl Reader<'_> {
         let rest = line[from..].trim_matches([' ', '.', '*']);
         let remark = rest.is_empty() || (rest.starts_with('(') && rest.ends_with(')'));
         remark.then(|| links.iter().map(|link| line[link.range.clone()].to_owned()).collect())
+    }
+}
+
+fn join(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a && b),
+        (one, other) => one.or(other),
     }
 }
 

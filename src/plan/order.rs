@@ -309,12 +309,11 @@ impl Order<'_> {
                 if is_filler(word) || (numbers && !run.names.is_empty() && word.eq_ignore_ascii_case("for")) {
                     at += word.len();
                 } else {
-                    if let Some(mention) = self.naming.title_at(line, at).filter(|_| run.names.is_empty()) {
-                        run.end = mention.range.end;
-                        run.loose = true;
-                        run.names.push(mention.tasks);
-                    }
-                    break;
+                    let Some(mention) = self.naming.title_at(line, at) else { break };
+                    at = mention.range.end;
+                    run.end = at;
+                    run.loose = true;
+                    run.names.push(mention.tasks);
                 }
             } else if matches!(c, ':' | '：') && !run.names.is_empty() {
                 break;
@@ -375,10 +374,11 @@ impl Order<'_> {
     /// Items of lists that are no tasks, such as those of a section `Dependencies`.
     fn items(&mut self, list: &List, of_task: &BTreeSet<usize>) {
         for item in &list.items {
+            // What stands below a task has been read as its details.
             if !of_task.contains(&item.line) {
                 self.line(&item.title, None);
+                item.lists.iter().for_each(|below| self.items(below, of_task));
             }
-            item.lists.iter().for_each(|below| self.items(below, of_task));
         }
     }
 

@@ -153,7 +153,7 @@ impl Build {
             if let Some(title) = bold_line(raw) {
                 self.text(&mut text, range.start, true);
                 self.open(BOLD, title.to_owned(), at, range.start, range.end);
-            } else if before_list && is_label(raw) {
+            } else if before_list && (is_label(raw) || is_plain_heading(raw)) {
                 self.text(&mut text, range.start, true);
                 self.open(LABEL, raw.clone(), at, range.start, range.end);
             } else {
@@ -182,6 +182,12 @@ impl Build {
 fn is_label(line: &str) -> bool {
     let line = line.trim_end_matches(['*', '_', ' ']);
     line.ends_with([':', '：']) || line.len() < 30 && has_any(&spaced(line), &["e g", "for example"])
+}
+
+/// A line of a few words right above a list that reads like a heading: `Acceptance criteria`, `Dependencies`.
+fn is_plain_heading(line: &str) -> bool {
+    const LONGEST: usize = 40;
+    line.len() <= LONGEST && !line.ends_with(['.', ',', ';', '!', '?']) && classify(line).is_some()
 }
 
 fn next_is_item(below: &[String]) -> bool {

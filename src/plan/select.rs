@@ -52,7 +52,8 @@ fn names_itself_master(title: &str) -> bool {
     if tag.is_some_and(|tag| tag.len() < 30 && words::DECLARED.any(&spaced(tag)) && !is_order(tag)) {
         return true;
     }
-    let rest = title.split_once(':').filter(|(tag, _)| is_change(tag)).map_or(title, |(_, rest)| rest);
+    let mark = |tag: &str| is_change(tag) || !tag.contains(' ') && tag.contains(|c: char| c.is_ascii_digit());
+    let rest = title.split_once(':').filter(|(tag, _)| mark(tag)).map_or(title, |(_, rest)| rest);
     if is_order(rest) {
         return false;
     }

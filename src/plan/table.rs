@@ -79,6 +79,27 @@ const WAITS: &[&str] = &[
     "requires",
     "needs",
     "prerequisites",
+    "prerequisite",
+    "waits on",
+    "waiting on",
+    "waiting for",
+    "depends upon",
+    "deps",
+    "blocker",
+    "blockers",
+    "predecessor",
+    "predecessors",
+    "gated by",
+    "depende de",
+    "dependencias",
+    "depend de",
+    "dependances",
+    "abhangig von",
+    "abhangigkeiten",
+    "依赖",
+    "依存",
+    "선행",
+    "зависит от",
 ];
 const STATUS: &[&str] = &["status", "state", "done", "progress"];
 const ISSUE: &[&str] = &["issue", "ticket", "sub issue", "github issue", "link", "#"];
@@ -100,7 +121,7 @@ pub(super) fn tasks(
             && table.rows.iter().all(|(row, _)| row.get(c).is_some_and(|cell| boxed(cell).is_some()))
     });
     let named = column(TITLE);
-    let tracked = boxes.is_some() || declared && column(STRONG).is_some();
+    let tracked = boxes.is_some() || declared && (column(STRONG).is_some() || column(WAITS).is_some());
     let is_work = named.is_some() && (in_work || column(WORK_ONLY).is_some())
         || table.head.len() > 1 && (in_work || tracked);
     let first_text = (0..table.head.len()).find(|&c| {
