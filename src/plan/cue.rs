@@ -279,7 +279,14 @@ pub(super) fn said_of_stages(outline: &Outline, word: &str) -> Option<String> {
         format!("{word} fur {word}"),
     ];
     let by: Vec<&str> = by.iter().map(String::as_str).collect();
+    let may_name = |line: &str| {
+        let mut windows = line.as_bytes().windows(word.len());
+        !line.is_ascii() || windows.any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    };
     let says = |line: &&str| {
+        if !may_name(line) {
+            return false;
+        }
         let words = spaced(line);
         says_sequential(line, &plurals)
             || has_any(&words, &by)

@@ -146,13 +146,6 @@ fn numbered_headings(outline: &Outline, reader: &Reader<'_>, declared: bool) -> 
         let is_identified = by_number.is_none();
         let Some(numbered) = by_number.or_else(|| identified(&section.title)) else { continue };
         let unit = numbered.is_unit() || is_identified;
-        if let Some(outer) = found.last().filter(|outer| outline.inside(index, outer.section)) {
-            // `Phase 1` over `Task 1.1`, `Task 1.2`: the stage is a group.
-            if outer.unit || !unit || is_identified && !(declared || section.kind == Kind::Work) {
-                continue;
-            }
-            found.pop();
-        }
         let describes = section.kind == Kind::Prose;
         if (numbered.is_bare() || describes) && !(declared || section.kind == Kind::Work) {
             continue;
@@ -161,6 +154,14 @@ fn numbered_headings(outline: &Outline, reader: &Reader<'_>, declared: bool) -> 
         let is_link_group = !below.is_empty() && below.iter().all(|list| reader.all_links(list));
         let work_below = below.iter().any(|list| reader.has_status(list) || list.items.len() > 1);
         let task_like = !is_link_group && (unit || starts_with_verb(&numbered.rest) || !work_below);
+        if let Some(outer) = found.last().filter(|outer| outline.inside(index, outer.section)) {
+            // `Phase 1` over `Task 1.1`, or over `1.1 Add the store`: the stage is a group.
+            let inner = unit || task_like && numbered.number.contains('.');
+            if outer.unit || !inner || is_identified && !(declared || section.kind == Kind::Work) {
+                continue;
+            }
+            found.pop();
+        }
         let title = if numbered.rest.is_empty() { title_below(outline, index) } else { None };
         found.push(Found {
             section: index,

@@ -242,14 +242,13 @@ fn is_never(item: &Item) -> bool {
 /// R4 and R9: neither a placeholder, nor struck through, nor a remark that the list goes on.
 fn is_work(item: &Item) -> bool {
     let title = item.title.trim();
-    let words = spaced(title);
     let struck = unwrapped(title, "~~").is_some() || unwrapped(title, "~").is_some();
     let goes_on = matches!(title, "++" | "..." | "…" | "+" | "etc." | "etc" | "-" | "—");
     !(struck
         || goes_on
         || is_placeholder(title)
         || is_never(item)
-        || words.trim().is_empty() && !title.contains('#') && title.is_ascii())
+        || title.is_ascii() && !title.contains(|c: char| c.is_alphanumeric() || c == '#'))
 }
 
 /// `<issue>`, `[Requirement 1]`, `As a ROLE, I want GOAL`: what a template leaves to be filled.
@@ -280,11 +279,15 @@ fn is_placeholder(title: &str) -> bool {
 
 /// A list in which its author vouches (`I have searched …`) or picks a kind of change: no work at all.
 fn is_attestation(list: &List) -> bool {
-    let kinds = list.items.iter().filter(|item| words::CHANGE_TYPES.any(&spaced(&item.title))).count();
-    list.items.iter().any(|item| {
-        let words = spaced(&plain(&item.title));
-        words::FIRST_PERSON.starts(&words) || words::VOUCHED.any(&words)
-    }) || (kinds >= 2 && kinds * 3 >= list.items.len())
+    let mut kinds = 0;
+    for item in &list.items {
+        let words = spaced(&item.title);
+        if words::FIRST_PERSON.starts(&words) || words::VOUCHED.any(&words) {
+            return true;
+        }
+        kinds += usize::from(words::CHANGE_TYPES.any(&words));
+    }
+    kinds >= 2 && kinds * 3 >= list.items.len()
 }
 
 /// R6: whether an item only names a group, so that its children are the tasks.

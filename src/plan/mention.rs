@@ -1,7 +1,8 @@
 //! The files and symbols that a text names, what two tasks have in common, and how big a task looks.
 
 use super::model::{Confidence, Overlap, Plan, PlannedTask};
-use super::text::{has_any, spaced};
+use super::phrases::Phrases;
+use super::text::spaced;
 use crate::domain::Size;
 use std::collections::BTreeMap;
 
@@ -151,7 +152,7 @@ fn note(named: &mut BTreeMap<(bool, String), Vec<usize>>, name: (bool, String), 
 
 /// S: one small thing in one place. L: many parts, long text, or a word for a big change.
 pub(super) fn size(task: &PlannedTask) -> Size {
-    const BIG: &[&str] = &[
+    static BIG: Phrases = Phrases::of(&[
         "rewrite",
         "redesign",
         "migrate",
@@ -161,20 +162,21 @@ pub(super) fn size(task: &PlannedTask) -> Size {
         "rearchitect",
         "end to end",
         "framework",
-    ];
-    const SMALL: &[&str] = &["typo", "rename", "bump", "readme", "changelog", "comment", "tag", "label"];
+    ]);
+    static SMALL: Phrases =
+        Phrases::of(&["typo", "rename", "bump", "readme", "changelog", "comment", "tag", "label"]);
     let words = spaced(&task.title);
     let parts = task.children.len();
     if parts >= 5
         || task.paths.len() >= 5
         || task.details.len() > 1_500
-        || (has_any(&words, BIG) && parts + task.paths.len() > 1)
+        || (BIG.any(&words) && parts + task.paths.len() > 1)
     {
         Size::L
     } else if parts == 0
         && task.paths.len() <= 1
         && task.details.len() < 120
-        && (has_any(&words, SMALL) || words.split_whitespace().count() <= 5)
+        && (SMALL.any(&words) || words.split_whitespace().count() <= 5)
     {
         Size::S
     } else {

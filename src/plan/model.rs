@@ -180,7 +180,7 @@ impl Plan {
         self.barriers.iter().filter(move |b| any_open(&b.before) && any_open(&b.after))
     }
 
-    /// The plan in the shape of `divisi plan --json`: every field, and the verdict.
+    /// The plan in the shape of `divisi plan --json`: every field, the verdict, and the edges of a cycle.
     pub fn to_json(&self, min_tasks: usize) -> serde_json::Value {
         serde_json::json!({
             "is_master": self.is_master,
@@ -188,6 +188,7 @@ impl Plan {
             "dependencies": self.dependencies,
             "barriers": self.barriers,
             "overlaps": self.overlaps,
+            "cycle": self.cycle_edges(),
             "criteria": self.criteria,
             "context": self.context,
             "verdict": self.verdict(min_tasks),

@@ -74,14 +74,18 @@ impl<'a> Naming<'a> {
                 }
                 _ => {}
             }
-            if let Some(own_number) = numbered(&draft.title) {
-                if own_number.is_unit() {
-                    naming.units.entry(own_number.number).or_insert(index);
-                } else if !own_number.word.is_empty() {
-                    naming.stage(own_number.word, own_number.number, index);
+            match numbered(&draft.title) {
+                Some(own) if !own.word.is_empty() && !own.is_unit() => {
+                    naming.stage(own.word, own.number, index)
                 }
-            } else if let Some((word, number)) = stage_of(draft, outline) {
-                naming.stage(word, number, index);
+                own => {
+                    if let Some(own) = own.filter(|own| own.is_unit()) {
+                        naming.units.entry(own.number).or_insert(index);
+                    }
+                    if let Some((word, number)) = stage_of(draft, outline) {
+                        naming.stage(word, number, index);
+                    }
+                }
             }
             if let Some(id) = identifier(&draft.title) {
                 naming.ids.entry(id).or_insert(index);
@@ -161,8 +165,9 @@ impl<'a> Naming<'a> {
         if token.is_empty() || token.len() > 40 {
             return None;
         }
-        if bare && token.bytes().all(|b| b.is_ascii_digit()) {
-            let task = self.rows.get(token).or_else(|| self.units.get(token));
+        let row = if bare { self.rows.get(&fold(token)) } else { None };
+        if row.is_some() || bare && token.bytes().all(|b| b.is_ascii_digit()) {
+            let task = row.or_else(|| self.units.get(token));
             let tasks = task.copied().into_iter().collect();
             return Some(Mention { range: at..at + token.len(), tasks, loose: false });
         }

@@ -477,6 +477,9 @@ impl Order<'_> {
         words.dedup();
         for word in words {
             let row: Vec<_> = stages.iter().filter(|stage| stage.word == word).collect();
+            if row.len() < 2 {
+                continue;
+            }
             let Some(reason) = (if word == "wave" {
                 Some("waves run one after the other".to_owned())
             } else {

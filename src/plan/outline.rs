@@ -153,6 +153,9 @@ impl Build {
             if let Some(title) = bold_line(raw) {
                 self.text(&mut text, range.start, true);
                 self.open(BOLD, title.to_owned(), at, range.start, range.end);
+            } else if let Some(title) = before_list.then(|| bold_and_remark(raw)).flatten() {
+                self.text(&mut text, range.start, true);
+                self.open(BOLD, title, at, range.start, range.end);
             } else if before_list && (is_label(raw) || is_plain_heading(raw)) {
                 self.text(&mut text, range.start, true);
                 self.open(LABEL, raw.clone(), at, range.start, range.end);
@@ -182,6 +185,13 @@ impl Build {
 fn is_label(line: &str) -> bool {
     let line = line.trim_end_matches(['*', '_', ' ']);
     line.ends_with([':', '：']) || line.len() < 30 && has_any(&spaced(line), &["e g", "for example"])
+}
+
+/// `**Phase B** (after Phase A)`: a bold line with a remark in brackets.
+fn bold_and_remark(line: &str) -> Option<String> {
+    let (bold, remark) =
+        line.split_once(" (").filter(|(_, remark)| remark.trim_end_matches(':').ends_with(')'))?;
+    Some(format!("{} ({remark}", bold_line(bold)?))
 }
 
 /// A line of a few words right above a list that reads like a heading: `Acceptance criteria`, `Dependencies`.

@@ -11,7 +11,7 @@ use super::outline::{Content, Outline};
 use super::purpose::Kind;
 use super::select;
 use super::source::Source;
-use super::text::cut;
+use super::text::{cut, one_line};
 use std::collections::HashSet;
 
 /// The prose that a sub-issue gets as context is no longer than this, in bytes.
@@ -30,8 +30,14 @@ pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &s
     let declared = select::declared(title, &outline);
     let mut drafts = select::tasks(&outline, &reader, &source.text, &declared);
     drafts.sort_by_key(|draft| draft.line);
+    for draft in &mut drafts {
+        // Titles come from items, lines, cells and headings; all are one line with single spaces.
+        if draft.title.contains("  ") || draft.title.contains(|c: char| c.is_whitespace() && c != ' ') {
+            draft.title = one_line(&draft.title);
+        }
+    }
     let mut own: Vec<Option<Target>> = drafts.iter().map(|draft| issue_of(draft, repo)).collect();
-    drop_repeated(&mut drafts, &mut own, master, repo);
+    drop_repeated(&mut drafts, &mut own, master, repo, &outline);
 
     let context = context(&outline, &drafts);
     let naming = Naming::new(&drafts, &own, &outline, repo);
@@ -62,6 +68,7 @@ fn drop_repeated(
     own: &mut Vec<Option<Target>>,
     master: Option<u64>,
     repo: links::Home<'_>,
+    outline: &Outline,
 ) {
     let leads = |draft: &Draft| draft.issue.is_some() || links::names_itself(&draft.title, repo);
     let claimed: HashSet<Target> =
@@ -71,12 +78,17 @@ fn drop_repeated(
             *own = None;
         }
     }
+    // A section that is called an order repeats what a list elsewhere has.
+    let orders = |draft: &Draft| outline.sections[draft.section].ordered;
+    let listed: HashSet<Target> =
+        drafts.iter().zip(own.iter()).filter(|(d, _)| !orders(d)).filter_map(|(_, o)| o.clone()).collect();
     let mut seen: HashSet<Target> = HashSet::new();
-    let keep: Vec<bool> = own
+    let keep: Vec<bool> = drafts
         .iter()
-        .map(|target| match target {
+        .zip(own.iter())
+        .map(|(draft, target)| match target {
             Some(Target::Here(number)) if Some(*number) == master => false,
-            Some(target) => seen.insert(target.clone()),
+            Some(target) => !(orders(draft) && listed.contains(target)) && seen.insert(target.clone()),
             None => true,
         })
         .collect();

@@ -10,6 +10,7 @@ use super::purpose::{Kind, classify, is_order};
 use super::table;
 use super::text::{has_any, plain, spaced};
 use super::words;
+use std::cell::OnceCell;
 
 /// What the issue says about itself.
 pub(super) struct Declared {
@@ -168,8 +169,8 @@ struct Select<'a> {
     outline: &'a Outline,
     reader: &'a Reader<'a>,
     declared: bool,
-    /// Every list of the issue, judged once.
-    places: Vec<(&'a List, Place)>,
+    /// Every list of the issue, judged and read once.
+    places: Vec<(&'a List, Place, OnceCell<Vec<Draft>>)>,
 }
 
 impl<'a> Select<'a> {
@@ -181,21 +182,28 @@ impl<'a> Select<'a> {
             });
             lists.map(move |list| (index, list))
         });
-        let places = lists.map(|(index, list)| (list, place(outline, reader, index, list))).collect();
+        let places =
+            lists.map(|(index, list)| (list, place(outline, reader, index, list), OnceCell::new())).collect();
         Self { outline, reader, declared, places }
     }
 
     fn any(&self, wanted: impl Fn(&Place) -> bool) -> bool {
-        !self.lists(wanted).is_empty()
+        self.wanted(&wanted).any(|drafts| !drafts.is_empty())
     }
 
     /// The tasks of all lists that a rule wants.
     fn lists(&self, wanted: impl Fn(&Place) -> bool) -> Vec<Draft> {
-        let mut out = Vec::new();
-        for (list, place) in self.places.iter().filter(|(_, place)| wanted(place)) {
-            self.reader.tasks(list, place.section, place.marked, &mut out);
-        }
-        out
+        self.wanted(&wanted).flatten().cloned().collect()
+    }
+
+    fn wanted(&self, wanted: &impl Fn(&Place) -> bool) -> impl Iterator<Item = &Vec<Draft>> {
+        self.places.iter().filter(|(_, place, _)| wanted(place)).map(|(list, place, read)| {
+            read.get_or_init(|| {
+                let mut out = Vec::new();
+                self.reader.tasks(list, place.section, place.marked, &mut out);
+                out
+            })
+        })
     }
 
     fn tables(&self) -> Vec<Draft> {

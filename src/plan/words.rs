@@ -66,7 +66,7 @@ pub(super) static NEVER: Phrases = Phrases::of(&[
 /// Headings that are never work when they stand alone, but may be a group's name with more words around them
 /// (`Validation`, yet not `Form validation`).
 pub(super) static NEVER_ALONE: Phrases = Phrases::of(&[
-    "validation", "verification", "gate", "gates", "process", "workflow", "protocol", "environment",
+    "options", "choices", "poll", "vote", "validation", "verification", "gate", "gates", "process", "workflow", "protocol", "environment",
     "status", "guide", "team", "version", "versions", "logs", "labels", "priority", "severity", "template",
     "legend", "terms", "policy", "focus", "themes", "history", "about", "impact", "metrics", "why", "pros",
     "cons", "documents", "owners", "approval", "approvals", "timeline", "link", "links", "estimate",
