@@ -63,6 +63,12 @@ impl Numbered {
 
 /// Reads `Task 3: Title`, `Phase 2 (Title)`, `Wave 1`, `4. Title`.
 pub(super) fn numbered(title: &str) -> Option<Numbered> {
+    // Most titles are links or begin with a word that no number follows; they need no copy.
+    if title.trim_start_matches(['*', '[', ' ']).starts_with('#')
+        || !title.contains(|c: char| c.is_ascii_digit() || c.is_ascii_uppercase())
+    {
+        return None;
+    }
     let title = plain(title);
     let title = title.strip_prefix('[').map_or(title.as_str(), |rest| rest).trim();
     let (first, after) = title.split_once(|c: char| c.is_whitespace() || c == '#').unwrap_or((title, ""));

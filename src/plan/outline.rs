@@ -212,6 +212,9 @@ fn is_url(line: &str) -> bool {
 /// R11: a line that a person reads as an item though Markdown does not: `[ ] x`, `-[ ] x`, `☐ x`, `• x`, `├── x`.
 pub(super) fn unmarked_item(line: &str) -> Option<(Option<bool>, String)> {
     let bare = line.trim_start_matches(['-', '*', '+']).trim_start();
+    if bare.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '#') {
+        return None;
+    }
     for (mark, ticked) in
         [("[ ]", false), ("[x]", true), ("[X]", true), ("[]", false), ("☐", false), ("☑", true), ("☒", true)]
     {
