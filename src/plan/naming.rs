@@ -101,6 +101,16 @@ impl<'a> Naming<'a> {
         if naming.units.is_empty() {
             naming.units = naming.rows.clone();
         }
+        // `A: schema`, `B) api`: a letter that is set off is a name as well.
+        for (index, draft) in drafts.iter().enumerate() {
+            let title = draft.title.trim_start_matches(['*', '[', '(']);
+            if let (Some(letter), Some(behind)) = (title.get(..1), title.get(1..))
+                && letter.starts_with(|c: char| c.is_ascii_uppercase())
+                && behind.starts_with([':', ')', ']', '.', '*'])
+            {
+                naming.units.entry(letter.to_owned()).or_insert(index);
+            }
+        }
         naming
     }
 

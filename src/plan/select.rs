@@ -55,7 +55,8 @@ fn names_itself_master(title: &str) -> bool {
     }
     let mark = |tag: &str| is_change(tag) || !tag.contains(' ') && tag.contains(|c: char| c.is_ascii_digit());
     let rest = title.split_once(':').filter(|(tag, _)| mark(tag)).map_or(title, |(_, rest)| rest);
-    if is_order(rest) {
+    let asks = title.trim_end().ends_with(['?', '？']) || spaced(title).starts_with(" question ");
+    if asks || is_order(rest) {
         return false;
     }
     let text = spaced(rest);
@@ -100,6 +101,12 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     }
     let marked_work = select.any(|place| marked(place) && place.kind == Kind::Work);
     let work = |place: &Place| place.kind == Kind::Work && !place.marked && (place.links || !marked_work);
+    // A section that is called tasks outweighs fewer boxes in sections that are called nothing.
+    let called = select
+        .lists(|place| work(place) && words::CALLED.any(&spaced(&outline.sections[place.section].title)));
+    if !marked_work && called.len() > 1 && called.len() > select.lists(marked).len() {
+        return called;
+    }
     let boxes_only = select.any(marked);
     let with_boxes = select.lists(|place| marked(place) || work(place) && (place.links || !boxes_only));
     if boxes_only && !with_boxes.is_empty() {
@@ -354,7 +361,8 @@ fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List) ->
         urls: items.len() > 1
             && items.iter().all(|item| item.title.trim_start_matches('<').starts_with("http")),
         numbered: list.number.is_some() && items.len() > 1,
-        metadata: count(&|title| is_metadata(title)) * 2 > items.len(),
+        metadata: count(&|title| is_metadata(title) && links::own(title, reader.home).is_none()) * 2
+            > items.len(),
         mentions_issues: count(&|title| !links::find(title, reader.home).is_empty()) * 2 > items.len(),
     }
 }

@@ -125,6 +125,12 @@ pub(super) static WORK: Phrases = Phrases::of(&[
     "任务", "任務", "待办", "待辦", "工作项", "子任务", "实施步骤", "实施计划", "задач", "подзадач", "план работ",
 ]);
 
+/// Of these, the plainest names of a list of work.
+pub(super) static CALLED: Phrases = Phrases::of(&[
+    "tasks", "subtasks", "sub tasks", "sub issues", "subissues", "child issues", "children", "stories", "todo", "to do",
+    "action items", "work items", "tareas", "tarefas", "taches", "aufgaben", "タスク", "任务", "작업", "задачи",
+]);
+
 /// Headings that are such words and hardly anything else: `Plan`, `Work`, `The steps`, `Roadmap 2.0`.
 pub(super) static WORK_ALONE: Phrases = Phrases::of(&[
     "work", "steps", "plan", "roadmap", "issues", "actions", "items", "milestones", "phases", "waves",
