@@ -146,17 +146,26 @@ pub(super) fn cues(lower: &str) -> Vec<Cue> {
             continue;
         }
         let rest = &lower[at..];
-        let here = index[usize::from(lower.as_bytes()[at])].iter().filter(|(_, word)| {
-            let whole = word.ends_with(':') || word.chars().next_back().is_some_and(joins_words);
-            rest.strip_prefix(word).is_some_and(|after| {
-                whole || after.chars().next().is_none_or(|next| !next.is_alphanumeric() || joins_words(next))
-            })
-        });
-        if let Some(&(turn, word)) = here.max_by_key(|(_, word)| word.len()) {
-            found.push(Cue { at, end: at + word.len(), turn, word });
+        let candidates = &index[usize::from(lower.as_bytes()[at])];
+        let here = candidates.iter().filter_map(|&(turn, word)| Some((turn, word, length_of(rest, word)?)));
+        if let Some((turn, word, length)) = here.max_by_key(|(_, _, length)| *length) {
+            found.push(Cue { at, end: at + length, turn, word });
         }
     }
     found
+}
+
+/// How long the word of order is that `rest` begins with. A colon may stand behind emphasis (`**Dependencies**: 1`).
+fn length_of(rest: &str, word: &str) -> Option<usize> {
+    if let Some(stem) = word.strip_suffix(':') {
+        let behind = rest.strip_prefix(stem)?.trim_start_matches(['*', '_', ' ']);
+        let behind = behind.strip_prefix([':', '：'])?;
+        return Some(rest.len() - behind.len());
+    }
+    let behind = rest.strip_prefix(word)?;
+    let joins = word.chars().next_back().is_some_and(joins_words);
+    let ends = behind.chars().next().is_none_or(|next| !next.is_alphanumeric() || joins_words(next));
+    (joins || ends).then_some(word.len())
 }
 
 /// Whether a letter is of a script that puts no spaces between words.

@@ -2,7 +2,7 @@
 
 use super::document::{Item, List};
 use super::links::{self, Home, Target};
-use super::outline::unmarked_item;
+use super::outline::{bold_and_remark, unmarked_item};
 use super::purpose::{Kind, classify, starts_with_verb};
 use super::text::{bold_line, plain, spaced, unwrapped};
 use super::words;
@@ -308,7 +308,7 @@ fn is_group(reader: &Reader<'_>, item: &Item) -> bool {
     let verb = starts_with_verb(
         title.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | ' ')),
     );
-    let bold = bold_line(title).is_some();
+    let bold = bold_line(title).is_some() || bold_and_remark(title).is_some();
     let ends_open = title.ends_with([':', '：']);
     let short = title.split_whitespace().count() <= 3;
     let unmarked_parent = item.ticked.is_none() && ticked_kids;

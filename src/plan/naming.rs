@@ -128,7 +128,8 @@ impl<'a> Naming<'a> {
         let bold = unnumbered.trim_start().strip_prefix("**").and_then(|rest| rest.split_once("**"));
         let lead = bold.map(|(lead, _)| clean(lead));
         let set_off = unnumbered.split_once(": ").or_else(|| unnumbered.split_once(" — "));
-        let word = lead.clone().or_else(|| set_off.map(|(lead, _)| clean(lead)));
+        let word =
+            lead.clone().or_else(|| set_off.map(|(lead, _)| clean(lead))).or_else(|| Some(whole.clone()));
         if let Some(word) = word.filter(|word| word.len() > 1 && !word.contains(' ')) {
             let taken = self.aliases.contains_key(&word);
             self.aliases.insert(word, (!taken).then_some(index));

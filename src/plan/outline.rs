@@ -188,7 +188,7 @@ fn is_label(line: &str) -> bool {
 }
 
 /// `**Phase B** (after Phase A)`: a bold line with a remark in brackets.
-fn bold_and_remark(line: &str) -> Option<String> {
+pub(super) fn bold_and_remark(line: &str) -> Option<String> {
     let (bold, remark) =
         line.split_once(" (").filter(|(_, remark)| remark.trim_end_matches(':').ends_with(')'))?;
     Some(format!("{} ({remark}", bold_line(bold)?))

@@ -37,7 +37,7 @@ pub(super) static NEVER: Phrases = Phrases::of(&[
     "steps to reproduce", "reproduction", "reproducing", "repro", "expected behavior", "expected behaviour",
     "actual behavior", "actual behaviour", "expected result", "actual result", "screenshots", "system info",
     "example", "examples", "sample", "samples", "e g", "eg", "for example", "for instance", "dependencies",
-    "depends on", "blocked by", "blockers", "prerequisite", "prerequisites", "pre requisites",
+    "depends on", "blocked by", "prerequisite", "prerequisites", "pre requisites",
     "preconditions", "risk", "risks", "mitigation", "mitigations", "risks and mitigations", "benefit",
     "benefits", "rationale", "alternatives", "alternatives considered", "trade offs", "tradeoffs", "kpis",
     "success metrics", "findings", "evidence", "observations", "root cause", "symptoms", "facts",
@@ -46,7 +46,7 @@ pub(super) static NEVER: Phrases = Phrases::of(&[
     "verification checklist", "verification steps", "test steps", "testing notes", "self review", "before merging",
     "business rules", "reglas de negocio", "regras de negocio", "observaciones", "observacoes", "gotchas", "caveats",
     "drawbacks", "limitations", "known issues", "faq", "attendees", "agenda", "how to reproduce", "not doing",
-    "deferred", "won't fix", "no incluye", "fora do ambito", "hors sujet", "ausserhalb", "nicht enthalten", "非目标",
+    "deferred", "won't fix", "gates", "go live criteria", "no incluye", "fora do ambito", "hors sujet", "ausserhalb", "nicht enthalten", "非目标",
     "не входит", "non functional requirements", "stakeholders", "maintainer list", "maintainers", "contributors",
     "glossary", "definitions", "implementation history", "estimated effort", "done criteria",
     "fuera de alcance", "alcance", "objetivo", "objetivos", "notas", "nota", "enlaces", "referencias",
@@ -92,7 +92,7 @@ pub(super) static PROSE: Phrases = Phrases::of(&[
 
 /// Sections that say what the author wants of the result.
 pub(super) static REQUIREMENTS: Phrases = Phrases::of(&[
-    "requirement", "requirements", "requisitos", "anforderungen", "exigences", "要件", "요구사항", "需求", "требования",
+    "blockers", "blocker", "requirement", "requirements", "requisitos", "anforderungen", "exigences", "要件", "요구사항", "需求", "требования",
 ]);
 
 /// By these a question is put to whoever fills in a form.
@@ -257,7 +257,11 @@ pub(super) static VERBS: Phrases = Phrases::of(&[
     "stabilise", "stabilize", "standardise", "standardize", "start", "stop", "store", "streamline", "strip",
     "submit", "summarise", "summarize", "support", "surface", "switch", "sync", "tag", "test", "tidy",
     "track", "train", "translate", "trim", "turn", "tweak", "unify", "update", "upgrade", "upload", "use",
-    "validate", "verify", "walk", "warn", "wire", "wrap", "write", "crear", "anadir", "agregar",
+    "bind", "dispatch", "emit", "freeze", "inject", "isolate", "lock", "maintain", "mark", "mount", "pause", "poll",
+    "populate", "preserve", "propagate", "protect", "purge", "rebase", "reconcile", "recover", "reject", "reload",
+    "repair", "reproduce", "reset", "resume", "retry", "rotate", "sanitize", "scaffold", "scan", "serialize", "sign",
+    "skip", "sketch", "spawn", "specify", "stream", "stub", "swap", "throttle", "transform", "unblock", "unlock", "wait",
+    "watch", "validate", "verify", "walk", "warn", "wire", "wrap", "write", "crear", "anadir", "agregar",
     "actualizar", "implementar", "eliminar", "escribir", "corregir", "configurar", "migrar", "criar",
     "adicionar", "atualizar", "remover", "escrever", "corrigir", "creer", "ajouter", "mettre", "supprimer",
     "ecrire", "corriger", "erstellen", "hinzufugen", "aktualisieren", "entfernen", "schreiben",
