@@ -42,7 +42,7 @@ const WORDS: &[(Turn, &[&str])] = &[
         "precisa do", "precisa da", "aguarda", "até", "dépend de", "dépend du", "dépend des", "dépendent de",
         "après", "bloqué par", "bloquée par", "nécessite", "requiert", "attend", "une fois", "hängt ab von",
         "hängt von", "hängen von", "abhängig von", "nach", "wartet auf", "warten auf", "blockiert durch",
-        "blockiert von", "benötigt", "braucht", "sobald", "dipende da", "dopo", "bloccato da", "richiede",
+        "blockiert von", "benötigt", "braucht", "sobald", "wenn", "dipende da", "dopo", "bloccato da", "richiede",
         "зависит от", "зависят от", "после", "ждёт", "ждет", "ожидает", "требует", "блокируется",
         "依赖于", "依赖", "依賴", "取决于", "等待", "需要", "依存:", "前提:", "선행:", "의존:",
     ]),

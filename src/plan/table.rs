@@ -124,9 +124,8 @@ pub(super) fn tasks(
     let tracked = boxes.is_some() || declared && (column(STRONG).is_some() || column(WAITS).is_some());
     let is_work = named.is_some() && (in_work || column(WORK_ONLY).is_some())
         || table.head.len() > 1 && (in_work || tracked);
-    let first_text = (0..table.head.len()).find(|&c| {
-        Some(c) != number && Some(c) != column(ISSUE) && Some(c) != column(STATUS) && Some(c) != boxes
-    });
+    let others = [number, column(ISSUE), column(STATUS), column(WAITS), boxes];
+    let first_text = (0..table.head.len()).find(|&c| !others.contains(&Some(c))).or(column(ISSUE));
     let Some(title) = named.or(first_text).filter(|_| is_work) else { return Vec::new() };
     let (waits, status, issue) = (column(WAITS), column(STATUS), column(ISSUE));
     let cell = |row: &[String], at: Option<usize>| {
