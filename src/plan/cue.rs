@@ -1,78 +1,66 @@
 //! The words and signs of order: what says "waits for", "blocks", "sequential", and what turns it round.
 
 use super::outline::{Content, Outline};
+use super::phrases::Phrases;
 use super::text::{cut, has_any, one_line, spaced};
+use std::sync::OnceLock;
 
-/// `X <word> Y`: X waits for Y.
-pub(super) const WAITS: &[&str] = &[
-    "depends on",
-    "depend on",
-    "dependent on",
-    "depending on",
-    "dependencies:",
-    "dependency:",
-    "depends:",
-    "blocked by",
-    "blocked on",
-    "waits for",
-    "wait for",
-    "waiting for",
-    "waits on",
-    "waiting on",
-    "requires",
-    "needs",
-    "after",
-    "once",
-    "until",
-    "builds on",
-    "build on",
-    "prerequisite:",
-    "prerequisites:",
-    "follows",
-    "following",
-    "relies on",
-    "gated on",
-    "gated by",
-    "stacked on",
-    "depende de",
-    "dependen de",
-    "depende do",
-    "depende da",
-    "despues de",
-    "después de",
-    "depois de",
-    "dépend de",
-    "après",
-    "bloqueado por",
-    "hängt ab von",
-    "abhängig von",
-    "hängt von",
-    "nach",
-    "依赖",
-    "依賴",
-    "依存:",
-    "зависит от",
-    "после",
+/// Which side of a word of order waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// `X <word> Y`: X waits for Y.
+    Waits,
+    /// `X <word> Y`: Y waits for X.
+    HoldsUp,
+    /// `Y <word> X`: X waits for Y, which stands right before the word (`#1 の完了後`, `#1 first`).
+    Behind,
+}
+
+/// A word of order in a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cue {
+    pub at: usize,
+    pub end: usize,
+    pub turn: Turn,
+    pub word: &'static str,
+}
+
+/// The words, in lower case. A word in a script that joins words counts anywhere, others as whole words.
+#[rustfmt::skip]
+const WORDS: &[(Turn, &[&str])] = &[
+    (Turn::Waits, &[
+        "depends on", "depend on", "dependent on", "depending on", "depends upon", "dependencies:", "dependency:",
+        "depends:", "deps:", "blocked by", "blocked-by", "blocked on", "blocker:", "blockers:", "waits for",
+        "wait for", "waiting for", "waits on", "wait on", "waiting on", "awaits", "awaiting", "pending", "requires",
+        "require", "needs", "need", "after", "once", "until", "when", "as soon as", "builds on", "build on",
+        "built on", "on top of", "prerequisite:", "prerequisites:", "prereq:", "prereqs:", "predecessor:",
+        "predecessors:", "follows", "following", "follow-up to", "follow up to", "relies on", "rely on", "gated on",
+        "gated by", "gated behind", "stacked on", "unblocked by", "contingent on",
+        "depende de", "dependen de", "depende del", "depende do", "depende da", "depende dos", "depende das",
+        "despues de", "después de", "requiere", "necesita", "tras", "una vez", "hasta", "espera a",
+        "bloqueado por", "bloqueada por", "depois de", "depois do", "depois da", "após", "requer", "precisa de",
+        "precisa do", "precisa da", "aguarda", "até", "dépend de", "dépend du", "dépend des", "dépendent de",
+        "après", "bloqué par", "bloquée par", "nécessite", "requiert", "attend", "une fois", "hängt ab von",
+        "hängt von", "hängen von", "abhängig von", "nach", "wartet auf", "warten auf", "blockiert durch",
+        "blockiert von", "benötigt", "braucht", "sobald", "wenn", "dipende da", "dopo", "bloccato da", "richiede",
+        "зависит от", "зависят от", "после", "ждёт", "ждет", "ожидает", "требует", "блокируется",
+        "依赖于", "依赖", "依賴", "取决于", "等待", "需要", "依存:", "前提:", "선행:", "의존:",
+    ]),
+    (Turn::HoldsUp, &[
+        "blocks", "blocking", "unblocks", "unlocks", "gates", "prerequisite for", "prerequisite of",
+        "dependency of", "dependency for", "required by", "required for", "before", "prior to", "ahead of",
+        "needed by", "needed for", "precedes", "bloquea", "bloquea a", "desbloquea", "antes de", "antes del",
+        "bloqueia", "antes do", "antes da", "bloque", "débloque", "avant", "blockiert", "voraussetzung für", "vor",
+        "blocca", "prima di", "блокирует", "перед", "阻塞", "阻碍",
+    ]),
+    (Turn::Behind, &[
+        "first", "の完了後", "完了後", "の後", "のあと", "に依存", "を待つ", "が終わってから", "が終わったら",
+        "完成后", "完成之后", "之后", "以后", "合并后", "이후", "완료 후", "후에", "에 의존", "다음에",
+    ]),
 ];
-/// `X <word> Y`: Y waits for X.
-pub(super) const HOLDS_UP: &[&str] = &[
-    "blocks",
-    "blocking",
-    "unblocks",
-    "prerequisite for",
-    "prerequisite of",
-    "required by",
-    "required for",
-    "before",
-    "needed by",
-    "needed for",
-    "precedes",
-    "bloquea",
-    "bloqueia",
-    "bloque",
-];
-/// Words between a keyword and the names that it is about.
-pub(super) const FILLERS: &[&str] = &[
+
+/// Words between a word of order and the names that it is about.
+static FILLERS: Phrases = Phrases::of(&[
     "and",
     "or",
     "the",
@@ -83,9 +71,12 @@ pub(super) const FILLERS: &[&str] = &[
     "issues",
     "completion",
     "merging",
+    "landing",
+    "closing",
+    "finishing",
     "merge",
-    "of",
     "pr",
+    "prs",
     "y",
     "e",
     "et",
@@ -95,107 +86,285 @@ pub(super) const FILLERS: &[&str] = &[
     "is",
     "all",
     "sub-issue",
+    "sub-issues",
     "sub-task",
+    "sub-tasks",
     "item",
     "items",
-];
+    "step",
+    "steps",
+    "de",
+    "del",
+    "la",
+    "el",
+    "los",
+    "las",
+    "do",
+    "da",
+    "der",
+    "die",
+    "das",
+    "dem",
+    "den",
+    "le",
+    "les",
+    "tarea",
+    "tareas",
+    "tarefa",
+    "tarefas",
+    "aufgabe",
+    "aufgaben",
+    "tache",
+    "taches",
+    "и",
+    "задачи",
+    "задача",
+    "задач",
+    "from",
+    "has",
+    "that",
+]);
+
+/// The words of order in a line that was lowered by [`lowered`], by place; of two at one place the longer.
+pub(super) fn cues(lower: &str) -> Vec<Cue> {
+    static INDEX: OnceLock<Vec<Vec<(Turn, &'static str)>>> = OnceLock::new();
+    let index = INDEX.get_or_init(|| {
+        let mut index = vec![Vec::new(); 256];
+        for (turn, words) in WORDS {
+            for word in *words {
+                index[usize::from(word.as_bytes()[0])].push((*turn, *word));
+            }
+        }
+        index
+    });
+    let mut found: Vec<Cue> = Vec::new();
+    let mut previous = None;
+    for (at, c) in lower.char_indices() {
+        let before = previous.replace(c);
+        let starts = before.is_none_or(|b| !b.is_alphanumeric()) || joins_words(c);
+        if !starts || found.last().is_some_and(|last: &Cue| at < last.end) {
+            continue;
+        }
+        let rest = &lower[at..];
+        let candidates = &index[usize::from(lower.as_bytes()[at])];
+        let here = candidates.iter().filter_map(|&(turn, word)| Some((turn, word, length_of(rest, word)?)));
+        if let Some((turn, word, length)) = here.max_by_key(|(_, _, length)| *length) {
+            found.push(Cue { at, end: at + length, turn, word });
+        }
+    }
+    found
+}
+
+/// How long the word of order is that `rest` begins with. A colon may stand behind emphasis (`**Dependencies**: 1`).
+fn length_of(rest: &str, word: &str) -> Option<usize> {
+    if let Some(stem) = word.strip_suffix(':') {
+        let behind = rest.strip_prefix(stem)?.trim_start_matches(['*', '_', ' ']);
+        let behind = behind.strip_prefix([':', '：'])?;
+        return Some(rest.len() - behind.len());
+    }
+    let behind = rest.strip_prefix(word)?;
+    let joins = word.chars().next_back().is_some_and(joins_words);
+    let ends = behind.chars().next().is_none_or(|next| !next.is_alphanumeric() || joins_words(next));
+    (joins || ends).then_some(word.len())
+}
+
+/// Whether a letter is of a script that puts no spaces between words.
+pub(super) fn joins_words(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}')
+}
+
+/// Lower case in which every letter stays at its byte.
+pub(super) fn lowered(line: &str) -> String {
+    if line.is_ascii() {
+        return line.to_ascii_lowercase();
+    }
+    let lower = |c: char| {
+        let mut lower = c.to_lowercase();
+        match (lower.next(), lower.next()) {
+            (Some(one), None) if one.len_utf8() == c.len_utf8() => one,
+            _ => c,
+        }
+    };
+    line.chars().map(lower).collect()
+}
+
+/// Whether a word may stand between a word of order and a name. Short runs of a script without spaces are remarks such
+/// as "first finish".
+pub(super) fn is_filler(word: &str) -> bool {
+    FILLERS.has(&super::text::fold(word)) || word.chars().count() <= 4 && word.chars().all(joins_words)
+}
+
+/// How a text says that things come one after the other.
+static IN_SEQUENCE: Phrases = Phrases::of(&[
+    "sequential",
+    "sequentially",
+    "serially",
+    "in sequence",
+    "one after the other",
+    "one after another",
+    "one at a time",
+    "in this order",
+    "in that order",
+    "in the order listed",
+    "in the listed order",
+    "in order",
+    "strictly ordered",
+    "secuencial",
+    "secuenciales",
+    "secuencialmente",
+    "en orden",
+    "en este orden",
+    "una tras otra",
+    "uno tras otro",
+    "sequencial",
+    "sequenciais",
+    "em ordem",
+    "nesta ordem",
+    "uma de cada vez",
+    "sequentiell",
+    "sequenziell",
+    "nacheinander",
+    "der reihe nach",
+    "in dieser reihenfolge",
+    "sequentielle",
+    "sequentielles",
+    "dans l'ordre",
+    "dans cet ordre",
+    "l'une apres l'autre",
+    "順番に",
+    "逐次",
+    "按顺序",
+    "依次",
+    "顺序执行",
+    "последовательн",
+    "по очереди",
+    "по порядку",
+    "순서대로",
+    "차례로",
+]);
+/// Words that, beside "by phase" or "next phase", make it an order and not a manner of counting.
+static STARTS_OR_ENDS: Phrases = Phrases::of(&[
+    "dispatch",
+    "before",
+    "after",
+    "complete",
+    "completed",
+    "finished",
+    "closed",
+    "depends",
+    "start",
+    "starts",
+    "begin",
+    "begins",
+    "gate",
+    "gates",
+    "release",
+    "merge",
+    "merged",
+    "work",
+    "run",
+]);
+/// What says that things may come in any order, wherever it stands.
+static FREE: Phrases = Phrases::of(&[
+    "independent",
+    "independently",
+    "any order",
+    "in parallel",
+    "unabhangig",
+    "independientes",
+    "independientemente",
+]);
+
 /// The line that says that stages called `word` are sequential.
 pub(super) fn said_of_stages(outline: &Outline, word: &str) -> Option<String> {
-    let plural = format!("{word}s");
+    let plurals = [format!("{word}s"), format!("{word}n"), format!("{word}en"), word.to_owned()];
+    let plurals: Vec<&str> = plurals.iter().map(String::as_str).collect();
     let by = [
         format!("by {word}"),
         format!("{word} by {word}"),
         format!("previous {word}"),
         format!("next {word}"),
+        format!("{word} para {word}"),
+        format!("{word} fur {word}"),
     ];
-    let lines = outline.sections.iter().flat_map(|section| {
-        let prose = section.content.iter().flat_map(|content| match content {
-            Content::Text(lines) => lines.clone(),
-            Content::List(list) => list.items.iter().map(|item| item.title.clone()).collect(),
+    let by: Vec<&str> = by.iter().map(String::as_str).collect();
+    let may_name = |line: &str| {
+        let mut windows = line.as_bytes().windows(word.len());
+        !line.is_ascii() || windows.any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let says = |line: &&str| {
+        if !may_name(line) {
+            return false;
+        }
+        let words = spaced(line);
+        says_sequential(line, &plurals)
+            || has_any(&words, &by)
+                && STARTS_OR_ENDS.any(&words)
+                && by.iter().filter_map(|by| words.find(by)).all(|at| !denied_near(&words, at))
+    };
+    outline.sections.iter().find_map(|section| {
+        let title = std::iter::once(section.title.as_str());
+        let content = section.content.iter().flat_map(|content| match content {
+            Content::Text(lines) => lines.iter().map(String::as_str).collect::<Vec<_>>(),
+            Content::List(list) => list.items.iter().map(|item| item.title.as_str()).collect(),
             Content::Table(_) => Vec::new(),
         });
-        std::iter::once(section.title.clone()).chain(prose)
-    });
-    let mut lines = lines;
-    lines.find(|line| {
-        let words = spaced(line);
-        let by: Vec<&str> = by.iter().map(String::as_str).collect();
-        says_sequential(line, &[&plural])
-            || (has_any(&words, &by)
-                && has_any(
-                    &words,
-                    &[
-                        "dispatch",
-                        "before",
-                        "after",
-                        "sequential",
-                        "complete",
-                        "completed",
-                        "depends",
-                        "start",
-                        "gate",
-                    ],
-                )
-                && !denies(&words))
+        title.chain(content).find(says).map(str::to_owned)
     })
 }
 
 /// Whether a line says of `things` that they come one after the other.
 pub(super) fn says_sequential(line: &str, things: &[&str]) -> bool {
     let words = spaced(line);
-    let order = [
-        "sequential",
-        "sequentially",
-        "in sequence",
-        "one after the other",
-        "one after another",
-        "one at a time",
-        "in this order",
-        "in that order",
-        "in the order listed",
-        "in the listed order",
-        "strictly in order",
-        "in strict order",
-        "in order",
-    ];
-    has_any(&words, things) && has_any(&words, &order) && !words.contains(" in order to ") && !denies(&words)
+    let Some(at) = IN_SEQUENCE.place(&words) else { return false };
+    has_any(&words, things)
+        && !words[at..].starts_with("in order to ")
+        && !FREE.any(&words)
+        && !denied_near(&words, at)
 }
 
-fn denies(words: &str) -> bool {
-    has_any(
-        words,
-        &[
-            "not",
-            "no",
-            "never",
-            "independent",
-            "independently",
-            "any order",
-            "don't",
-            "doesn't",
-            "needn't",
-            "aren't",
-        ],
-    )
+/// Whether one of the few words before the byte `at` says no.
+fn denied_near(words: &str, at: usize) -> bool {
+    const NEAR: usize = 4;
+    let before = words.get(..at).unwrap_or("");
+    before.split_whitespace().rev().take(NEAR).any(denies)
+}
+
+fn denies(word: &str) -> bool {
+    matches!(
+        word,
+        "not"
+            | "no"
+            | "never"
+            | "without"
+            | "longer"
+            | "nicht"
+            | "kein"
+            | "keine"
+            | "pas"
+            | "non"
+            | "nao"
+            | "nunca"
+            | "не"
+            | "cannot"
+    ) || word.ends_with("n't")
+        || word.ends_with("n’t")
 }
 
 /// The words right before a keyword that turn it round: `does not depend on`.
 pub(super) fn is_denied(before: &str) -> bool {
     const NEAR: usize = 24;
+    if before.ends_with(['不', '没', '非', '未']) {
+        return true;
+    }
     let from = before.ceil_char_boundary(before.len().saturating_sub(NEAR));
-    let words = spaced(&before[from..]);
-    let near: Vec<&str> = words.split_whitespace().rev().take(3).collect();
-    near.iter().any(|word| {
-        matches!(*word, "not" | "no" | "never" | "without" | "longer")
-            || word.ends_with("n't")
-            || word.ends_with("n’t")
-    })
+    spaced(&before[from..]).split_whitespace().rev().take(3).any(denies)
 }
 
 /// Where the sentence around byte `at` starts, list marker and emphasis skipped.
 pub(super) fn sentence_start(line: &str, at: usize) -> usize {
     let before = &line[..at];
-    let from = [". ", "; ", ": ", "! ", "? "]
+    let from = [". ", "; ", ": ", "! ", "? ", "。", "；", "："]
         .iter()
         .filter_map(|end| before.rfind(end).map(|found| found + end.len()))
         .max()
@@ -210,42 +379,99 @@ pub(super) fn sentence_start(line: &str, at: usize) -> usize {
         .map_or(start, |mark| start + mark.len())
 }
 
-/// The places of `word` in `lower` as a whole word.
-pub(super) fn occurrences<'t>(lower: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
-    let whole = word.is_ascii();
-    lower.match_indices(word).map(|(at, _)| at).filter(move |&at| {
-        let bounded = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
-        let end = at + word.len();
-        !whole
-            || (bounded(lower[..at].chars().next_back())
-                && (word.ends_with(':') || bounded(lower[end..].chars().next())))
-    })
+/// Whether a line may hold an arrow or a word that stands for one.
+pub(super) fn may_hold_arrows(lower: &str) -> bool {
+    lower.contains('>')
+        || lower.contains(" then ")
+        || lower.contains("followed by")
+        || !lower.is_ascii() && (lower.contains(HEADS) || THEN.iter().any(|word| lower.contains(word)))
 }
 
-/// Whether the text between two names is an arrow, remarks in brackets aside.
+const HEADS: [char; 7] = ['→', '>', '⇒', '►', '➜', '⟶', '▶'];
+/// What stands between two names when the second comes after the first, without spaces.
+const THEN: &[&str] = &[
+    "then",
+    "andthen",
+    "followedby",
+    "thenby",
+    "dann",
+    "unddann",
+    "luego",
+    "yluego",
+    "puis",
+    "etpuis",
+    "depois",
+    "затем",
+    "потом",
+    "然后",
+    "再",
+];
+
+/// Whether the text between two names says that the second comes after the first: an arrow, perhaps behind the rest
+/// of the first one's title, or a word such as "then".
 pub(super) fn is_arrow(between: &str) -> bool {
+    const MOST_WORDS: usize = 5;
+    let text = outside_brackets(between);
+    let joined: String =
+        text.chars().filter(|c| !c.is_whitespace() && !matches!(c, ',' | ';' | '*' | '_')).collect();
+    if THEN.contains(&joined.to_lowercase().as_str()) {
+        return true;
+    }
+    let is_sign = |c: char| matches!(c, '-' | '=' | '─' | '━') || HEADS.contains(&c);
+    let Some(head) = text.find(HEADS) else { return false };
+    let left = text[..head].trim_end_matches(is_sign);
+    let right = text[head..].trim_start_matches(is_sign);
+    // A lone `>` behind a letter closes a tag.
+    let tag = text[head..].starts_with('>')
+        && left.len() == head
+        && !left.is_empty()
+        && !left.ends_with([' ', '*', '`']);
+    let sentence_ends = left.contains(['.', ';', ':', '<']) && left.trim() != ".";
+    !tag && !sentence_ends
+        && left.split_whitespace().count() <= MOST_WORDS
+        && right.chars().all(|c| c.is_whitespace() || matches!(c, '*' | '`' | '_' | '[' | '"'))
+}
+
+fn outside_brackets(text: &str) -> String {
     let mut depth = 0usize;
-    let kept = between.chars().filter(|&c| {
+    let kept = text.chars().filter(|&c| {
         match c {
-            '(' => depth += 1,
-            ')' => {
+            '(' | '（' => depth += 1,
+            ')' | '）' => {
                 depth = depth.saturating_sub(1);
                 return false;
             }
             _ => {}
         }
-        depth == 0 && !c.is_whitespace() && !matches!(c, '*' | '`' | '_')
+        depth == 0
     });
-    let kept: String = kept.collect();
-    !kept.is_empty()
-        && kept.chars().all(|c| matches!(c, '→' | '-' | '>' | '=' | '⇒' | '►' | '─' | '➜' | '⟶' | '▶'))
-        && kept.contains(['→', '>', '⇒', '►', '➜', '⟶', '▶'])
+    kept.collect()
 }
 
 pub(super) fn is_and(between: &str) -> bool {
     let words = between.trim();
     !between.is_empty()
-        && (words.is_empty() || matches!(words, "," | "&" | "+" | "and" | ", and" | "/" | "||" | "|"))
+        && (words.is_empty()
+            || matches!(
+                words,
+                "," | "&"
+                    | "+"
+                    | "and"
+                    | ", and"
+                    | "/"
+                    | "||"
+                    | "|"
+                    | "、"
+                    | "，"
+                    | "y"
+                    | "e"
+                    | "et"
+                    | "und"
+                    | "и"
+                    | "和"
+                    | "と"
+                    | "∥"
+            ))
 }
 
 pub(super) fn as_reason(line: &str) -> String {

@@ -3,7 +3,7 @@
 //! Fenced and indented code, HTML comments and block quotes never come out of here (R5); a `[tasklist]` fence comes
 //! out as the list that it is.
 
-use super::outline::Kind;
+use super::purpose::Kind;
 use super::source::Source;
 use super::text::{one_line, without_comments};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
@@ -343,6 +343,7 @@ fn is_another_thing(line: &str, lazy: bool) -> bool {
         label.split_whitespace().count() <= 2
             && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | ' ' | '*' | '_'))
             && !rest.starts_with("//")
+            && (lazy || !label.starts_with(char::is_lowercase))
     });
     let image = line.starts_with("![") || line.starts_with("<img") || line.starts_with("[![");
     let example = ["e.g.", "ex.", "i.e."].iter().any(|mark| first.eq_ignore_ascii_case(mark));

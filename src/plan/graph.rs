@@ -1,6 +1,6 @@
 //! The order that dependencies and barriers ask for, over the open tasks.
 
-use super::Plan;
+use super::{Dependency, Plan};
 use std::collections::BTreeSet;
 
 impl Plan {
@@ -46,6 +46,22 @@ impl Plan {
         path.split_off(place[at])
     }
 
+    /// The edges of [`Plan::cycle`], each with the words that say so; the last leads back to the first task.
+    pub fn cycle_edges(&self) -> Vec<Dependency> {
+        let cycle = self.cycle();
+        let nexts = cycle.iter().skip(1).chain(cycle.first());
+        cycle.iter().zip(nexts).filter_map(|(&task, &on)| self.relation(task, on)).collect()
+    }
+
+    /// Why `task` waits for `on`: by an edge, or by a barrier between their groups.
+    fn relation(&self, task: usize, on: usize) -> Option<Dependency> {
+        let edge = self.open_dependencies().find(|edge| edge.task == task && edge.on == on).cloned();
+        edge.or_else(|| {
+            let wall = self.open_barriers().find(|w| w.after.contains(&task) && w.before.contains(&on))?;
+            Some(Dependency { task, on, reason: wall.reason.clone(), confidence: wall.confidence })
+        })
+    }
+
     /// For each task, the open tasks that it waits for.
     fn waits(&self) -> Vec<BTreeSet<usize>> {
         let open: BTreeSet<usize> = self.open().collect();
@@ -64,10 +80,11 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Barrier, Dependency, Plan, PlannedTask};
+    use crate::plan::{Barrier, Confidence, Dependency, Plan, PlannedTask};
 
     fn plan(tasks: usize, edges: &[(usize, usize)]) -> Plan {
-        let edge = |&(task, on)| Dependency { task, on, reason: String::new() };
+        let edge =
+            |&(task, on)| Dependency { task, on, reason: String::new(), confidence: Confidence::Certain };
         Plan {
             tasks: vec![PlannedTask { title: "t".into(), ..PlannedTask::default() }; tasks],
             dependencies: edges.iter().map(edge).collect(),
@@ -79,9 +96,26 @@ mod tests {
     fn rounds_follow_edges_and_walls() {
         let mut with_wall = plan(4, &[(1, 0)]);
         assert_eq!(with_wall.rounds(), [vec![0, 2, 3], vec![1]]);
-        with_wall.barriers.push(Barrier { before: vec![0, 1], after: vec![2, 3], reason: String::new() });
+        with_wall.barriers.push(Barrier {
+            before: vec![0, 1],
+            after: vec![2, 3],
+            reason: String::new(),
+            confidence: Confidence::Certain,
+        });
         assert_eq!(with_wall.rounds(), [vec![0], vec![1], vec![2, 3]]);
         assert!(with_wall.cycle().is_empty());
+    }
+
+    #[test]
+    fn a_cycle_through_a_barrier_has_its_words() {
+        let mut looped = plan(2, &[(0, 1)]);
+        looped.barriers.push(Barrier {
+            before: vec![0],
+            after: vec![1],
+            reason: "Phases are sequential".into(),
+            confidence: Confidence::Likely,
+        });
+        assert_eq!(looped.cycle_edges()[1].reason, "Phases are sequential");
     }
 
     #[test]
@@ -89,5 +123,7 @@ mod tests {
         let looped = plan(4, &[(3, 0), (0, 1), (1, 2), (2, 0)]);
         assert!(looped.rounds().is_empty());
         assert_eq!(looped.cycle(), [0, 1, 2]);
+        let edges: Vec<_> = looped.cycle_edges().iter().map(|edge| (edge.task, edge.on)).collect();
+        assert_eq!(edges, [(0, 1), (1, 2), (2, 0)]);
     }
 }

@@ -1,7 +1,9 @@
 //! Headings that are tasks themselves (R6): `## Task 3: Add the store`, `## Issue 2:` with its title below.
 
 use super::item::{Draft, Reader};
-use super::outline::{Content, Kind, Outline, starts_with_verb};
+use super::naming::number_of;
+use super::outline::{Content, Outline};
+use super::purpose::{Kind, starts_with_verb};
 use super::text::{fold, plain};
 
 /// Words that call the heading a unit of work.
@@ -61,6 +63,12 @@ impl Numbered {
 
 /// Reads `Task 3: Title`, `Phase 2 (Title)`, `Wave 1`, `4. Title`.
 pub(super) fn numbered(title: &str) -> Option<Numbered> {
+    // Most titles are links or begin with a word that no number follows; they need no copy.
+    if title.trim_start_matches(['*', '[', ' ']).starts_with('#')
+        || !title.contains(|c: char| c.is_ascii_digit() || c.is_ascii_uppercase())
+    {
+        return None;
+    }
     let title = plain(title);
     let title = title.strip_prefix('[').map_or(title.as_str(), |rest| rest).trim();
     let (first, after) = title.split_once(|c: char| c.is_whitespace() || c == '#').unwrap_or((title, ""));
@@ -73,8 +81,12 @@ pub(super) fn numbered(title: &str) -> Option<Numbered> {
     let end = tail
         .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' && !word.is_empty()))
         .unwrap_or(tail.len());
-    let number = tail[..end].trim_end_matches(['.', '-']);
-    if number.is_empty() || !number.starts_with(|c: char| c.is_ascii_digit()) || number.len() > 8 {
+    let digits = tail[..end].trim_end_matches(['.', '-']);
+    let number = match digits.is_empty() && !word.is_empty() {
+        true => number_of(tail)?,
+        false => digits,
+    };
+    if number.is_empty() || number.starts_with(['.', '-']) || number.len() > 8 {
         return None;
     }
     let rest = &tail[number.len()..];
@@ -85,11 +97,37 @@ pub(super) fn numbered(title: &str) -> Option<Numbered> {
     Some(Numbered { word, number: number.to_owned(), rest: rest.to_owned() })
 }
 
+/// Reads `US-01: Title`, `T3 - Title`: a heading that begins with the identifier of a unit of work. Identifiers of
+/// criteria, requirements and decisions are none.
+fn identified(title: &str) -> Option<Numbered> {
+    const OTHERS: &[&str] = &[
+        "AC", "FR", "NFR", "REQ", "R", "ADR", "RFC", "DOD", "GH", "Q", "G", "D", "V", "H", "RQ", "KPI", "P",
+    ];
+    let title = plain(title);
+    let title = title.trim_start_matches('[');
+    let end = title.find([':', ' ', ']', '—', '–'])?;
+    let (id, rest) = title.split_at(end);
+    let letters = id.find(|c: char| !c.is_ascii_uppercase()).unwrap_or(id.len());
+    let number = id[letters..].trim_start_matches('-');
+    let shape = (1..=6).contains(&letters)
+        && number.starts_with(|c: char| c.is_ascii_digit())
+        && number.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    let rest = rest.trim_start();
+    let set_off = rest.starts_with([':', ']', '-', '—', '–']);
+    (shape && set_off && !OTHERS.contains(&&id[..letters])).then(|| Numbered {
+        word: String::new(),
+        number: id.to_owned(),
+        rest: rest.trim_start_matches([':', ']', '-', '—', '–', ' ']).to_owned(),
+    })
+}
+
 struct Found {
     section: usize,
     title: String,
     number: String,
     unit: bool,
+    /// By a word such as task: one alone is enough in an epic. An identifier alone may be the issue's own.
+    called: bool,
     task_like: bool,
 }
 
@@ -98,7 +136,7 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, declar
     let found = numbered_headings(outline, reader, declared);
     let task_like = found.iter().filter(|heading| heading.task_like).count();
     let enough = task_like * 2 > found.len()
-        && (found.len() >= 2 || declared && found.iter().any(|heading| heading.unit));
+        && (found.len() >= 2 || declared && found.iter().any(|heading| heading.called));
     let found = if enough { found } else { named_headings(outline) };
     found.iter().map(|heading| draft(outline, heading, source)).collect()
 }
@@ -107,13 +145,13 @@ fn numbered_headings(outline: &Outline, reader: &Reader<'_>, declared: bool) -> 
     let mut found: Vec<Found> = Vec::new();
     for (index, section) in outline.sections.iter().enumerate().skip(1) {
         let refused = matches!(section.kind, Kind::Never | Kind::Criteria | Kind::Requirements);
-        if refused
-            || section.level > 7
-            || found.last().is_some_and(|outer| outline.inside(index, outer.section))
-        {
+        if refused || section.level > 7 {
             continue;
         }
-        let Some(numbered) = numbered(&section.title) else { continue };
+        let by_number = numbered(&section.title);
+        let is_identified = by_number.is_none();
+        let Some(numbered) = by_number.or_else(|| identified(&section.title)) else { continue };
+        let unit = numbered.is_unit() || is_identified;
         let describes = section.kind == Kind::Prose;
         if (numbered.is_bare() || describes) && !(declared || section.kind == Kind::Work) {
             continue;
@@ -121,13 +159,21 @@ fn numbered_headings(outline: &Outline, reader: &Reader<'_>, declared: bool) -> 
         let below: Vec<_> = lists_below(outline, index);
         let is_link_group = !below.is_empty() && below.iter().all(|list| reader.all_links(list));
         let work_below = below.iter().any(|list| reader.has_status(list) || list.items.len() > 1);
-        let task_like =
-            !is_link_group && (numbered.is_unit() || starts_with_verb(&numbered.rest) || !work_below);
+        let task_like = !is_link_group && (unit || starts_with_verb(&numbered.rest) || !work_below);
+        if let Some(outer) = found.last().filter(|outer| outline.inside(index, outer.section)) {
+            // `Phase 1` over `Task 1.1`, or over `1.1 Add the store`: the stage is a group.
+            let inner = unit || task_like && numbered.number.contains('.');
+            if outer.unit || !inner || is_identified && !(declared || section.kind == Kind::Work) {
+                continue;
+            }
+            found.pop();
+        }
         let title = if numbered.rest.is_empty() { title_below(outline, index) } else { None };
         found.push(Found {
             section: index,
             title: title.unwrap_or_else(|| section.title.clone()),
-            unit: numbered.is_unit(),
+            unit,
+            called: unit && !is_identified,
             number: numbered.number,
             task_like,
         });
@@ -143,18 +189,27 @@ fn named_headings(outline: &Outline) -> Vec<Found> {
     else {
         return Vec::new();
     };
-    if !lists_below(outline, work).is_empty() || has_table(outline, work) {
+    let has_list = !lists_below(outline, work).is_empty();
+    if has_table(outline, work)
+        || has_list && !sections[work].content.iter().all(|c| matches!(c, Content::Text(_)))
+    {
         return Vec::new();
     }
     let of_work = |&index: &usize| {
         sections[index].parent == work && !sections[index].own_kind && sections[index].level <= 7
     };
     let named: Vec<usize> = (work + 1..sections.len()).filter(of_work).collect();
+    // Over lists of their own, only orders are tasks; names are groups.
+    let orders = named.iter().filter(|&&index| starts_with_verb(&sections[index].title)).count();
+    if has_list && (named.len() < 2 || orders * 2 <= named.len()) {
+        return Vec::new();
+    }
     let found = named.into_iter().map(|section| Found {
         section,
         title: sections[section].title.clone(),
         number: String::new(),
         unit: true,
+        called: true,
         task_like: true,
     });
     found.collect()

@@ -2,8 +2,9 @@
 
 use super::document::{Item, List};
 use super::links::{self, Home, Target};
-use super::outline::{Kind, classify, starts_with_verb, unmarked_item};
-use super::text::{bold_line, has_any, plain, spaced, unwrapped};
+use super::outline::{bold_and_remark, unmarked_item};
+use super::purpose::{Kind, classify, starts_with_verb};
+use super::text::{bold_line, plain, spaced, unwrapped};
 use super::words;
 
 /// A task before its relations are known.
@@ -34,7 +35,7 @@ pub(super) struct Signs {
     pub tell_state: bool,
 }
 
-const DONE: &[char] = &['✓', '✔', '✅', '☑'];
+const DONE: &[char] = &['✓', '✔', '✅', '☑', '🟢'];
 const OPEN: &[char] =
     &['⬜', '☐', '🔲', '○', '⭕', '◻', '▢', '▶', '🚧', '⏳', '🔄', '🟡', '❌', '🔴', '📋', '⚪', '🕐', '🔜'];
 
@@ -63,6 +64,15 @@ impl Reader<'_> {
             !judged_elsewhere
                 && (self.status(item).is_some() || item.lists.iter().any(|below| self.has_status(below)))
         })
+    }
+
+    /// Whether all boxes of a list, and of the lists in it, are ticked; `None` when it has none.
+    fn all_ticked(&self, list: &List) -> Option<bool> {
+        let of_item = |item: &Item| {
+            let below = item.lists.iter().map(|list| self.all_ticked(list)).reduce(join).flatten();
+            join(self.status(item), below)
+        };
+        list.items.iter().map(of_item).reduce(join).flatten()
     }
 
     /// Whether every item is an issue link with perhaps a remark.
@@ -95,7 +105,9 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            let status = self.status(item);
+            let below = || item.lists.iter().map(|list| self.all_ticked(list)).reduce(join).flatten();
+            // An order without a box over boxes is one task, done when they are.
+            let status = self.status(item).or_else(below);
             if (marked_only && status.is_none()) || !is_work(item) {
                 continue;
             }
@@ -118,14 +130,60 @@ impl Reader<'_> {
         }
     }
 
-    /// R8: one line that lists several issues, each with its own words: `store (#1), api (#2)`.
+    /// R8: one line that lists several issues, each with its own words: `store (#1), api (#2)`. All parts must be of one
+    /// form; a part that only mentions an issue (`…, see also #2`) shows that the line is one item.
     pub fn parts(&self, line: &str) -> Vec<String> {
+        let links = links::find(line, self.home);
+        if links.len() < 2 {
+            return Vec::new();
+        }
+        if let Some(bare) = self.only_links(line, &links) {
+            return bare;
+        }
         let segments = split_outside_brackets(line);
-        // A segment that only mentions an issue (`…, after #2`) is no child of the list.
-        let one_link = |segment: &String| {
-            links::find(segment, self.home).len() == 1 && links::own(segment, self.home).is_some()
+        let form = |segment: &String| {
+            let links = links::find(segment, self.home);
+            let [link] = links.as_slice() else { return None };
+            links::own(segment, self.home)?;
+            let leads = !segment[..link.range.start].contains(char::is_alphanumeric);
+            let behind = segment[link.range.end..].trim_start_matches([')', ']', '*', '.', ' ']);
+            match (leads, behind.is_empty()) {
+                (true, _) => Some(0),
+                (false, true) if segment[..link.range.start].trim_end().ends_with(['(', '[']) => Some(0),
+                (false, true) => Some(1),
+                (false, false) => None,
+            }
         };
-        if segments.len() > 1 && segments.iter().all(one_link) { segments } else { Vec::new() }
+        let first = segments.first().and_then(form);
+        let alike =
+            segments.len() > 1 && first.is_some() && segments.iter().all(|segment| form(segment) == first);
+        if alike { segments } else { Vec::new() }
+    }
+
+    /// `#1, #2 and #3`: nothing but links and what joins them.
+    fn only_links(&self, line: &str, links: &[links::Link]) -> Option<Vec<String>> {
+        let mut from = 0;
+        for link in links {
+            let between = line.get(from..link.range.start)?.trim();
+            let joins = matches!(
+                between,
+                "" | "," | "and" | ", and" | "&" | "+" | "/" | ";" | "y" | "et" | "und" | "e" | "、" | "，"
+            );
+            if !joins || (from > 0 && line.get(from..link.range.start) == Some("")) {
+                return None;
+            }
+            from = link.range.end;
+        }
+        let rest = line[from..].trim_matches([' ', '.', '*']);
+        let remark = rest.is_empty() || (rest.starts_with('(') && rest.ends_with(')'));
+        remark.then(|| links.iter().map(|link| line[link.range.clone()].to_owned()).collect())
+    }
+}
+
+fn join(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a && b),
+        (one, other) => one.or(other),
     }
 }
 
@@ -184,14 +242,13 @@ fn is_never(item: &Item) -> bool {
 /// R4 and R9: neither a placeholder, nor struck through, nor a remark that the list goes on.
 fn is_work(item: &Item) -> bool {
     let title = item.title.trim();
-    let words = spaced(title);
     let struck = unwrapped(title, "~~").is_some() || unwrapped(title, "~").is_some();
     let goes_on = matches!(title, "++" | "..." | "…" | "+" | "etc." | "etc" | "-" | "—");
     !(struck
         || goes_on
         || is_placeholder(title)
         || is_never(item)
-        || words.trim().is_empty() && !title.contains('#') && title.is_ascii())
+        || title.is_ascii() && !title.contains(|c: char| c.is_alphanumeric() || c == '#'))
 }
 
 /// `<issue>`, `[Requirement 1]`, `As a ROLE, I want GOAL`: what a template leaves to be filled.
@@ -214,7 +271,7 @@ fn is_placeholder(title: &str) -> bool {
     });
     let blank = title.contains("[...]")
         || title.contains("[…]")
-        || title == "TBD"
+        || matches!(title, "TBD" | "Yes" | "No" | "N/A" | "None" | "Not yet" | "Maybe")
         || title == "TODO"
         || title == "Task description";
     angle || bracket || blank || (story && (shouted.count() >= 2 || title.contains(['<', '['])))
@@ -222,15 +279,15 @@ fn is_placeholder(title: &str) -> bool {
 
 /// A list in which its author vouches (`I have searched …`) or picks a kind of change: no work at all.
 fn is_attestation(list: &List) -> bool {
-    let starts = |item: &Item, starts: &[&str]| {
-        let words = spaced(&plain(&item.title));
-        starts.iter().any(|start| {
-            words.strip_prefix(' ').is_some_and(|w| w.starts_with(start) && w[start.len()..].starts_with(' '))
-        })
-    };
-    let kinds = list.items.iter().filter(|item| has_any(&spaced(&item.title), words::CHANGE_TYPES)).count();
-    list.items.iter().any(|item| starts(item, words::FIRST_PERSON))
-        || (kinds >= 2 && kinds * 3 >= list.items.len())
+    let mut kinds = 0;
+    for item in &list.items {
+        let words = spaced(&item.title);
+        if words::FIRST_PERSON.starts(&words) || words::VOUCHED.any(&words) {
+            return true;
+        }
+        kinds += usize::from(words::CHANGE_TYPES.any(&words));
+    }
+    kinds >= 2 && kinds * 3 >= list.items.len()
 }
 
 /// R6: whether an item only names a group, so that its children are the tasks.
@@ -251,12 +308,18 @@ fn is_group(reader: &Reader<'_>, item: &Item) -> bool {
     let verb = starts_with_verb(
         title.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | ' ')),
     );
-    let bold = bold_line(title).is_some();
+    let bold = bold_line(title).is_some() || bold_and_remark(title).is_some();
     let ends_open = title.ends_with([':', '：']);
     let short = title.split_whitespace().count() <= 3;
     let unmarked_parent = item.ticked.is_none() && ticked_kids;
     if item.ticked.is_some() && !ticked_kids {
         return false;
+    }
+    // `Backend` over `Create store`, `Add api`: what stands below are orders, what stands above is none.
+    let orders = kids().filter(|kid| starts_with_verb(&kid.title)).count() * 2 > kids().count()
+        && kids().nth(1).is_some();
+    if !verb && orders && (ticked_kids || item.ticked.is_none()) {
+        return true;
     }
     unmarked_parent && !verb
         || !verb && (bold || ends_open || short && ticked_kids)

@@ -1,5 +1,8 @@
 //! Issue references in a line: `#12`, `GH-12`, `owner/repo#12` and URLs.
 
+use super::cue::{cues, lowered};
+use super::phrases::Phrases;
+use super::text::fold;
 use std::ops::Range;
 
 /// A reference to an issue, where it stands in the line, and what it points at.
@@ -61,6 +64,9 @@ pub(super) fn find(line: &str, home: Home<'_>) -> Vec<Link> {
                         };
                         at = push(&mut links, line, start..end, target);
                     }
+                    None if follows_a_link(&links, line, at) => {
+                        at = push(&mut links, line, at..end, Target::Here(value));
+                    }
                     None => at = end,
                 },
                 None => at += 1,
@@ -79,7 +85,7 @@ pub(super) fn find(line: &str, home: Home<'_>) -> Vec<Link> {
 /// (`see #N`, `after #N`).
 pub(super) fn own(line: &str, home: Home<'_>) -> Option<Target> {
     let links = find(line, home);
-    let leads = links.first().filter(|first| leading(line, first.range.start));
+    let leads = links.first().filter(|first| leads(line, first.range.start));
     if let Some(first) = leads {
         // A bare repository URL with its issue in brackets is read below as "names exactly one".
         return Some(first.target.clone()).filter(|target| *target != Target::Pull);
@@ -97,26 +103,49 @@ pub(super) fn is_link_item(line: &str, home: Home<'_>) -> bool {
     find(line, home).first().is_some_and(|first| leading(line, first.range.start))
 }
 
+/// Whether the item leads with a link or has one in brackets: that link is its name, not a mention.
+pub(super) fn names_itself(line: &str, home: Home<'_>) -> bool {
+    let links = find(line, home);
+    links.first().is_some_and(|first| leads(line, first.range.start))
+        || links.iter().any(|link| line[..link.range.start].trim_end().ends_with(['(', '[', '（']))
+}
+
+/// The same, or behind a word that points at it or says what it is (`See #5 for the store`, `Sub-issue #5: store`).
+fn leads(line: &str, start: usize) -> bool {
+    let before = line[..start].trim_matches(|c: char| !c.is_alphanumeric());
+    leading(line, start) || POINTS.contains(&before.to_lowercase().as_str())
+}
+
+const POINTS: &[&str] = &["see", "issue", "sub-issue", "subissue", "child", "related", "task"];
+
 fn leading(line: &str, start: usize) -> bool {
     line[..start].chars().all(|c| !c.is_alphanumeric())
 }
 
-/// Whether the words before a reference make it a remark.
+/// Whether the words before a reference make it a remark: something to read, to wait for, or a part of something.
 fn in_passing(before: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "see", "cf", "after", "until", "on", "by", "for", "from", "of", "with", "like", "than", "than in",
-        "to", "in", "since", "per", "and", "via", "requires", "needs", "blocks", "before", "once", "epic",
-        "parent", "siehe", "voir", "ver", "pr", "pull",
-    ];
-    let tail = before.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '(' | '.' | ';'));
     // In brackets of its own, as in `Split the store (#12)`, a link names the item.
-    if before.trim_end().ends_with(['(', '[']) {
+    if before.trim_end().ends_with(['(', '[', '（']) {
         return false;
     }
-    let word: String = tail.chars().rev().take_while(|c| c.is_alphanumeric()).collect();
-    let word: String = word.chars().rev().flat_map(char::to_lowercase).collect();
-    WORDS.contains(&word.as_str())
+    let text = lowered(before);
+    let tail =
+        text.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '(' | '（' | '.' | ';' | ','));
+    let word = tail.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    PASSING.has(&fold(word)) || {
+        // `依赖 #31`, `зависит от #202`: a word of order right before the link.
+        let from = text.ceil_char_boundary(text.len().saturating_sub(60));
+        cues(&text[from..]).last().is_some_and(|cue| !text[from + cue.end..].contains(char::is_alphanumeric))
+    }
 }
+
+/// Words right before a link that is not the item itself.
+static PASSING: Phrases = Phrases::of(&[
+    "see", "cf", "on", "by", "for", "from", "of", "with", "like", "than", "to", "in", "since", "per", "and",
+    "via", "also", "epic", "parent", "related", "relates", "refs", "ref", "siehe", "auch", "voir", "aussi",
+    "ver", "vea", "veja", "pr", "pull", "de", "da", "do", "von", "zu", "aus", "см", "из", "参见", "见",
+    "参照",
+]);
 
 fn push(links: &mut Vec<Link>, line: &str, range: Range<usize>, target: Target) -> usize {
     // `[#12](url)`, `[text](url)`: the target is inside, one link is enough.
@@ -147,6 +176,11 @@ fn boundary(bytes: &[u8], at: usize) -> bool {
         || !(bytes[at - 1].is_ascii_alphanumeric()
             || matches!(bytes[at - 1], b'/' | b'&' | b'-' | b'_' | b'#' | b'.' | 0x80..))
         || bytes[at - 1] >= 0x80
+}
+
+/// `#1/#2`: the second stands right behind the first.
+fn follows_a_link(links: &[Link], line: &str, at: usize) -> bool {
+    line[..at].ends_with('/') && links.last().is_some_and(|last| last.range.end + 1 == at)
 }
 
 fn starts_with_gh(bytes: &[u8], at: usize) -> bool {

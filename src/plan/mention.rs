@@ -1,7 +1,8 @@
 //! The files and symbols that a text names, what two tasks have in common, and how big a task looks.
 
-use super::model::{Overlap, Plan, PlannedTask};
-use super::text::{has_any, spaced};
+use super::model::{Confidence, Overlap, Plan, PlannedTask};
+use super::phrases::Phrases;
+use super::text::spaced;
 use crate::domain::Size;
 use std::collections::BTreeMap;
 
@@ -123,16 +124,23 @@ pub(super) fn overlaps(plan: &Plan) -> Vec<Overlap> {
             }
         }
     }
-    let mut pairs: BTreeMap<(usize, usize), String> = BTreeMap::new();
+    let mut pairs: BTreeMap<(usize, usize), (String, Confidence)> = BTreeMap::new();
     for ((is_symbol, name), tasks) in &named {
         for (place, &a) in tasks.iter().enumerate() {
             for &b in &tasks[place + 1..] {
                 let kind = if *is_symbol { "symbol" } else { "path" };
-                pairs.entry((a, b)).or_insert_with(|| format!("both name the {kind} `{name}`"));
+                // A bare file name may stand in several folders, and a symbol in several files.
+                let confidence =
+                    if !*is_symbol && name.contains('/') { Confidence::Certain } else { Confidence::Likely };
+                let found = (format!("both name the {kind} `{name}`"), confidence);
+                let known = pairs.entry((a, b)).or_insert_with(|| found.clone());
+                if known.1 == Confidence::Likely && confidence == Confidence::Certain {
+                    *known = found;
+                }
             }
         }
     }
-    pairs.into_iter().map(|((a, b), reason)| Overlap { a, b, reason }).collect()
+    pairs.into_iter().map(|((a, b), (reason, confidence))| Overlap { a, b, reason, confidence }).collect()
 }
 
 fn note(named: &mut BTreeMap<(bool, String), Vec<usize>>, name: (bool, String), task: usize) {
@@ -144,7 +152,7 @@ fn note(named: &mut BTreeMap<(bool, String), Vec<usize>>, name: (bool, String), 
 
 /// S: one small thing in one place. L: many parts, long text, or a word for a big change.
 pub(super) fn size(task: &PlannedTask) -> Size {
-    const BIG: &[&str] = &[
+    static BIG: Phrases = Phrases::of(&[
         "rewrite",
         "redesign",
         "migrate",
@@ -154,20 +162,21 @@ pub(super) fn size(task: &PlannedTask) -> Size {
         "rearchitect",
         "end to end",
         "framework",
-    ];
-    const SMALL: &[&str] = &["typo", "rename", "bump", "readme", "changelog", "comment", "tag", "label"];
+    ]);
+    static SMALL: Phrases =
+        Phrases::of(&["typo", "rename", "bump", "readme", "changelog", "comment", "tag", "label"]);
     let words = spaced(&task.title);
     let parts = task.children.len();
     if parts >= 5
         || task.paths.len() >= 5
         || task.details.len() > 1_500
-        || (has_any(&words, BIG) && parts + task.paths.len() > 1)
+        || (BIG.any(&words) && parts + task.paths.len() > 1)
     {
         Size::L
     } else if parts == 0
         && task.paths.len() <= 1
         && task.details.len() < 120
-        && (has_any(&words, SMALL) || words.split_whitespace().count() <= 5)
+        && (SMALL.any(&words) || words.split_whitespace().count() <= 5)
     {
         Size::S
     } else {
@@ -214,7 +223,15 @@ mod tests {
             ..Plan::default()
         };
         let found = overlaps(&plan);
-        assert_eq!(found, [Overlap { a: 0, b: 2, reason: "both name the path `src/a.rs`".into() }]);
+        assert_eq!(
+            found,
+            [Overlap {
+                a: 0,
+                b: 2,
+                reason: "both name the path `src/a.rs`".into(),
+                confidence: Confidence::Certain
+            }]
+        );
         plan.tasks[2].done = true;
         assert!(overlaps(&plan).is_empty());
     }

@@ -17,6 +17,8 @@ mod model;
 mod naming;
 mod order;
 mod outline;
+mod phrases;
+mod purpose;
 mod read;
 mod select;
 mod source;
@@ -27,5 +29,5 @@ mod text;
 mod words;
 
 pub use crate::domain::Size;
-pub use model::{Barrier, Dependency, Overlap, Plan, PlannedTask, Verdict};
+pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
 pub use read::read;

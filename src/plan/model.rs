@@ -48,6 +48,28 @@ pub struct PlannedTask {
     pub line: usize,
 }
 
+/// How sure the reader is of what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// The text says it in so many words, and names both by number, identifier or path.
+    Certain,
+    /// The text says it of a title, a short name, a list that is called an order, or a bare name of a file or symbol.
+    /// Also what a plan says that was stored before there were levels.
+    #[default]
+    Likely,
+}
+
+impl Confidence {
+    /// The name in the JSON of `divisi plan`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Confidence::Certain => "certain",
+            Confidence::Likely => "likely",
+        }
+    }
+}
+
 /// `task` waits for `on`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependency {
@@ -57,6 +79,9 @@ pub struct Dependency {
     pub on: usize,
     /// The words of the issue that say so.
     pub reason: String,
+    /// How sure the reader is.
+    #[serde(default)]
+    pub confidence: Confidence,
 }
 
 /// Every task of `after` waits for every task of `before`.
@@ -68,6 +93,9 @@ pub struct Barrier {
     pub after: Vec<usize>,
     /// The words of the issue that say so.
     pub reason: String,
+    /// How sure the reader is.
+    #[serde(default)]
+    pub confidence: Confidence,
 }
 
 /// Two open tasks that would touch the same place; `a` comes first in the issue.
@@ -79,6 +107,9 @@ pub struct Overlap {
     pub b: usize,
     /// What both name, in words.
     pub reason: String,
+    /// How sure the reader is.
+    #[serde(default)]
+    pub confidence: Confidence,
 }
 
 /// What may be done with a plan.
@@ -156,7 +187,7 @@ impl Plan {
         self.barriers.iter().filter(move |b| any_open(&b.before) && any_open(&b.after))
     }
 
-    /// The plan in the shape of `divisi plan --json`: every field, and the verdict.
+    /// The plan in the shape of `divisi plan --json`: every field, the verdict, and the edges of a cycle.
     pub fn to_json(&self, min_tasks: usize) -> serde_json::Value {
         serde_json::json!({
             "is_master": self.is_master,
@@ -164,6 +195,7 @@ impl Plan {
             "dependencies": self.dependencies,
             "barriers": self.barriers,
             "overlaps": self.overlaps,
+            "cycle": self.cycle_edges(),
             "criteria": self.criteria,
             "context": self.context,
             "verdict": self.verdict(min_tasks),
@@ -197,10 +229,25 @@ mod tests {
     #[test]
     fn a_finished_task_holds_nobody_up() {
         let mut waits = plan(&[true, false, false]);
-        waits.dependencies.push(Dependency { task: 1, on: 0, reason: "after #1".into() });
-        waits.barriers.push(Barrier { before: vec![0], after: vec![1, 2], reason: "Wave 2".into() });
+        waits.dependencies.push(Dependency {
+            task: 1,
+            on: 0,
+            reason: "after #1".into(),
+            confidence: Confidence::Certain,
+        });
+        waits.barriers.push(Barrier {
+            before: vec![0],
+            after: vec![1, 2],
+            reason: "Wave 2".into(),
+            confidence: Confidence::Likely,
+        });
         assert_eq!(waits.verdict(2), Verdict::Parallel);
-        waits.dependencies.push(Dependency { task: 2, on: 1, reason: "after #2".into() });
+        waits.dependencies.push(Dependency {
+            task: 2,
+            on: 1,
+            reason: "after #2".into(),
+            confidence: Confidence::Certain,
+        });
         assert_eq!(waits.verdict(2), Verdict::Sequential);
     }
 

@@ -5,6 +5,7 @@ use super::headings::numbered;
 use super::item::Draft;
 use super::links::{self, Home, Link, Target};
 use super::outline::Outline;
+use super::phrases::Phrases;
 use super::text::{fold, plain};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,6 +21,8 @@ pub(super) struct Stage {
 pub(super) struct Mention {
     pub range: Range<usize>,
     pub tasks: Vec<usize>,
+    /// By a title, a short name or a bare number, which may mean something else.
+    pub loose: bool,
 }
 
 /// Finds tasks by their names.
@@ -30,7 +33,13 @@ pub(super) struct Naming<'a> {
     units: HashMap<String, usize>,
     rows: HashMap<String, usize>,
     ids: HashMap<String, usize>,
+    /// Short names: the word that a title begins with and sets off (`**schema**: …`). None where two share it.
+    aliases: HashMap<String, Option<usize>>,
     titles: Vec<String>,
+    /// Titles and parts of titles that name a task, by their first word.
+    spoken: HashMap<String, Vec<(String, usize)>>,
+    /// The tasks are numbered in the text.
+    pub has_numbers: bool,
     pub stages: Vec<Stage>,
 }
 
@@ -49,7 +58,10 @@ impl<'a> Naming<'a> {
             units: HashMap::new(),
             rows: HashMap::new(),
             ids: HashMap::new(),
+            aliases: HashMap::new(),
             titles: Vec::new(),
+            spoken: HashMap::new(),
+            has_numbers: drafts.iter().any(|draft| draft.number.is_some()),
             stages: Vec::new(),
         };
         for (index, draft) in drafts.iter().enumerate() {
@@ -62,14 +74,18 @@ impl<'a> Naming<'a> {
                 }
                 _ => {}
             }
-            if let Some(own_number) = numbered(&draft.title) {
-                if own_number.is_unit() {
-                    naming.units.entry(own_number.number).or_insert(index);
-                } else if !own_number.word.is_empty() {
-                    naming.stage(own_number.word, own_number.number, index);
+            match numbered(&draft.title) {
+                Some(own) if !own.word.is_empty() && !own.is_unit() => {
+                    naming.stage(own.word, own.number, index)
                 }
-            } else if let Some((word, number)) = stage_of(draft, outline) {
-                naming.stage(word, number, index);
+                own => {
+                    if let Some(own) = own.filter(|own| own.is_unit()) {
+                        naming.units.entry(own.number).or_insert(index);
+                    }
+                    if let Some((word, number)) = stage_of(draft, outline) {
+                        naming.stage(word, number, index);
+                    }
+                }
             }
             if let Some(id) = identifier(&draft.title) {
                 naming.ids.entry(id).or_insert(index);
@@ -78,15 +94,54 @@ impl<'a> Naming<'a> {
             naming.rows.entry(row.unwrap_or_else(|| (index + 1).to_string())).or_insert(index);
         }
         if drafts.len() <= MOST_TITLES {
-            naming.titles = drafts
-                .iter()
-                .map(|draft| fold(plain(&draft.title).trim_end_matches(['.', ':', ';'])))
-                .collect();
+            for (index, draft) in drafts.iter().enumerate() {
+                naming.learn_title(&draft.title, index);
+            }
         }
         if naming.units.is_empty() {
             naming.units = naming.rows.clone();
         }
+        // `A: schema`, `B) api`: a letter that is set off is a name as well.
+        for (index, draft) in drafts.iter().enumerate() {
+            let title = draft.title.trim_start_matches(['*', '[', '(']);
+            if let (Some(letter), Some(behind)) = (title.get(..1), title.get(1..))
+                && letter.starts_with(|c: char| c.is_ascii_uppercase())
+                && behind.starts_with([':', ')', ']', '.', '*'])
+            {
+                naming.units.entry(letter.to_owned()).or_insert(index);
+            }
+        }
         naming
+    }
+
+    /// A task is also called by its title without remarks in brackets, or by the bold words that its title begins with.
+    fn learn_title(&mut self, title: &str, index: usize) {
+        let clean = |text: &str| fold(plain(text).trim_end_matches(['.', ':', ';', ' ']));
+        self.titles.push(clean(title));
+        let unlinked = links::find(title, self.home)
+            .first()
+            .filter(|link| title[..link.range.start].trim_start_matches(['*', '[']).is_empty())
+            .map_or(title, |link| title[link.range.end..].trim_start_matches([' ', ':', '-', '–', '—', '*']));
+        let unnumbered = numbered(unlinked).map_or_else(|| unlinked.to_owned(), |own| own.rest);
+        let whole = clean(&unnumbered);
+        let bracket = unnumbered.find(" (").map(|at| clean(&unnumbered[..at]));
+        let bold = unnumbered.trim_start().strip_prefix("**").and_then(|rest| rest.split_once("**"));
+        let lead = bold.map(|(lead, _)| clean(lead));
+        let set_off = unnumbered.split_once(": ").or_else(|| unnumbered.split_once(" — "));
+        let word =
+            lead.clone().or_else(|| set_off.map(|(lead, _)| clean(lead))).or_else(|| Some(whole.clone()));
+        if let Some(word) = word.filter(|word| word.len() > 1 && !word.contains(' ')) {
+            let taken = self.aliases.contains_key(&word);
+            self.aliases.insert(word, (!taken).then_some(index));
+        }
+        let mut names: Vec<String> =
+            [Some(clean(title)), Some(whole), bracket, lead].into_iter().flatten().collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names.into_iter().filter(|name| name.len() >= SHORTEST_TITLE) {
+            let first = first_word(&name).to_owned();
+            self.spoken.entry(first).or_default().push((name, index));
+        }
     }
 
     fn stage(&mut self, word: String, number: String, task: usize) {
@@ -102,8 +157,8 @@ impl<'a> Naming<'a> {
     }
 
     /// The name that starts exactly at byte `at`. `bare`: a number alone is a task's number (in a cell, or after
-    /// `Tasks 1, 2`).
-    pub fn at(&self, line: &str, links: &[Link], at: usize, bare: bool) -> Option<Mention> {
+    /// `Tasks 1, 2`). `short`: short names count as well.
+    pub fn at(&self, line: &str, links: &[Link], at: usize, bare: bool, short: bool) -> Option<Mention> {
         if let Ok(found) = links.binary_search_by(|link| link.range.start.cmp(&at)) {
             let link = &links[found];
             let task = match &link.target {
@@ -111,7 +166,8 @@ impl<'a> Naming<'a> {
                 Target::Elsewhere(name) => self.elsewhere.get(name),
                 Target::Pull => None,
             };
-            return Some(Mention { range: link.range.clone(), tasks: task.copied().into_iter().collect() });
+            let tasks = task.copied().into_iter().collect();
+            return Some(Mention { range: link.range.clone(), tasks, loose: false });
         }
         let rest = &line[at..];
         let word_end =
@@ -120,13 +176,26 @@ impl<'a> Naming<'a> {
         if token.is_empty() || token.len() > 40 {
             return None;
         }
-        if bare && token.bytes().all(|b| b.is_ascii_digit()) {
-            let task = self.rows.get(token).or_else(|| self.units.get(token));
-            return Some(Mention { range: at..at + token.len(), tasks: task.copied().into_iter().collect() });
+        let row = if bare { self.rows.get(&fold(token)) } else { None };
+        if row.is_some() || bare && token.bytes().all(|b| b.is_ascii_digit()) {
+            let task = row.or_else(|| self.units.get(token));
+            let tasks = task.copied().into_iter().collect();
+            return Some(Mention { range: at..at + token.len(), tasks, loose: false });
         }
         self.by_word(rest, token, at).or_else(|| {
-            let task = self.ids.get(&fold(token))?;
-            Some(Mention { range: at..at + token.len(), tasks: vec![*task] })
+            let range = at..at + token.len();
+            // A letter is a name only where it is written as one: `blocked by A`.
+            let letter = (token.len() == 1 && token.starts_with(|c: char| c.is_ascii_uppercase()))
+                .then(|| self.units.get(token))
+                .flatten();
+            if let Some(task) = letter.or_else(|| self.ids.get(&fold(token))) {
+                return Some(Mention { range, tasks: vec![*task], loose: false });
+            }
+            let ends = rest[token.len()..].trim_start_matches(['*', '`', '"', '”']);
+            let alone = !ends.trim_start().starts_with(|c: char| c.is_alphanumeric())
+                || CONNECT.has(first_word(ends.trim_start()));
+            let task = self.aliases.get(&fold(token)).copied().flatten().filter(|_| short && alone)?;
+            Some(Mention { range, tasks: vec![task], loose: true })
         })
     }
 
@@ -135,11 +204,7 @@ impl<'a> Naming<'a> {
         let word = fold(token);
         let singular = word.strip_suffix('s').unwrap_or(&word).to_owned();
         let after = rest[token.len()..].trim_start_matches([' ', '#', '*']);
-        let digits = after.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(after.len());
-        let number = after[..digits].trim_end_matches('.');
-        if number.is_empty() {
-            return None;
-        }
+        let number = number_of(after)?;
         let end = at + (rest.len() - after.len()) + number.len();
         let unit = numbered(&format!("{singular} {number}"))?;
         let tasks = if unit.word.is_empty() {
@@ -151,22 +216,23 @@ impl<'a> Naming<'a> {
         } else {
             Vec::new()
         };
-        Some(Mention { range: at..end, tasks })
+        Some(Mention { range: at..end, tasks, loose: false })
     }
 
     /// The task whose title starts at byte `at`, the longest first.
     pub fn title_at(&self, line: &str, at: usize) -> Option<Mention> {
         const LONGEST: usize = 300;
         let rest = super::text::cut(&line[at..], LONGEST);
+        let first = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+        let spoken = self.spoken.get(&fold(first))?;
         let folded = fold(&plain(rest));
-        let best = self
-            .titles
-            .iter()
-            .enumerate()
-            .filter(|(_, title)| title.len() >= SHORTEST_TITLE && folded.starts_with(title.as_str()));
-        let (task, title) = best.max_by_key(|(_, title)| title.len())?;
+        let whole = |name: &str| {
+            folded.strip_prefix(name).is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric()))
+        };
+        let (title, task) =
+            spoken.iter().filter(|(name, _)| whole(name)).max_by_key(|(name, _)| name.len())?;
         let length = rest.floor_char_boundary(title.len().min(rest.len()));
-        Some(Mention { range: at..at + length, tasks: vec![task] })
+        Some(Mention { range: at..at + length, tasks: vec![*task], loose: true })
     }
 
     /// The one task whose title holds `words`; `None` when there are several.
@@ -181,7 +247,7 @@ impl<'a> Naming<'a> {
     }
 
     /// All names in a line, in order.
-    pub fn all(&self, line: &str) -> Vec<Mention> {
+    pub fn all(&self, line: &str, short: bool) -> Vec<Mention> {
         let links = self.links(line);
         let mut found = Vec::new();
         let mut from = 0;
@@ -191,7 +257,9 @@ impl<'a> Naming<'a> {
             previous = c;
             if at >= from
                 && starts
-                && let Some(mention) = self.at(line, &links, at, false)
+                && let Some(mention) = self
+                    .at(line, &links, at, false, short)
+                    .or_else(|| self.title_at(line, at).filter(|_| short))
             {
                 from = mention.range.end;
                 found.push(mention);
@@ -199,6 +267,29 @@ impl<'a> Naming<'a> {
         }
         found
     }
+}
+
+/// Words that may follow a short name; any other shows that it is part of a longer phrase.
+static CONNECT: Phrases = Phrases::of(&[
+    "and", "or", "is", "are", "has", "have", "can", "then", "lands", "ships", "merges", "first", "y", "e",
+    "et", "und",
+]);
+
+fn first_word(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("")
+}
+
+/// A number, or a capital letter that stands alone, at the start of `text`.
+pub(super) fn number_of(text: &str) -> Option<&str> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number = text[..digits].trim_end_matches('.');
+    if !number.is_empty() {
+        return Some(number);
+    }
+    let letter = text.starts_with(|c: char| c.is_ascii_uppercase());
+    let alone =
+        !text.get(1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '\''));
+    (letter && alone).then(|| &text[..1])
 }
 
 /// An identifier at the start of a title: one short word with a digit (`T001`, `E1-S1:`, `[A1]`).

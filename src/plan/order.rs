@@ -1,13 +1,14 @@
 //! What waits for what, by words and signs alone: list order is never a dependency.
 
 use super::cue::{
-    FILLERS, HOLDS_UP, WAITS, as_reason, is_and, is_arrow, is_denied, occurrences, said_of_stages,
-    says_sequential, sentence_start,
+    Cue, Turn, as_reason, cues, is_and, is_arrow, is_denied, is_filler, joins_words, lowered,
+    may_hold_arrows, said_of_stages, says_sequential, sentence_start,
 };
 use super::document::{Item, List};
 use super::item::Draft;
+use super::links::Link;
 use super::links::Target;
-use super::model::{Barrier, Dependency};
+use super::model::{Barrier, Confidence, Dependency};
 use super::naming::{Mention, Naming};
 use super::outline::{Content, Outline};
 use super::text::{cut, has_any, spaced};
@@ -17,6 +18,28 @@ use std::collections::BTreeSet;
 const MOST_EDGES: usize = 5_000;
 /// Of a line, no more than this is read for order words.
 const LONGEST_LINE: usize = 4_000;
+
+/// What a text calls its tasks where it says that they follow one another.
+const THINGS: &[&str] = &[
+    "tasks",
+    "steps",
+    "items",
+    "issues",
+    "these",
+    "following",
+    "sub issues",
+    "prs",
+    "pull requests",
+    "tickets",
+    "stories",
+    "tareas",
+    "tarefas",
+    "taches",
+    "aufgaben",
+    "schritte",
+    "pasos",
+    "passos",
+];
 
 /// Reads the order of `drafts`; `own` is the issue that each of them is.
 pub(super) fn read(
@@ -48,13 +71,11 @@ pub(super) fn read(
                 Content::Text(lines) => {
                     lines.iter().for_each(|line| order.line(line, None));
                     order.start_with(&lines.join(" "), drafts.len());
-                    if lines.iter().any(|line| {
-                        says_sequential(
-                            line,
-                            &["tasks", "steps", "items", "issues", "these", "following", "sub issues", "prs"],
-                        )
-                    }) {
-                        order.chain_all(drafts, &lines.join(" "));
+                    if let Some(line) = lines.iter().find(|line| says_sequential(line, THINGS)) {
+                        order.chain_all(drafts, line);
+                    }
+                    if section.ordered {
+                        lines.iter().for_each(|line| order.ordered_line(line));
                     }
                 }
                 Content::List(list) => {
@@ -78,66 +99,169 @@ struct Order<'a> {
     barriers: Vec<Barrier>,
 }
 
+/// Names in a row.
+#[derive(Default)]
+struct Run {
+    /// The tasks that each name means; none for a name of something outside the plan.
+    names: Vec<Vec<usize>>,
+    /// Where the row ends.
+    end: usize,
+    /// How many names stand before the row's first comma.
+    before_comma: Option<usize>,
+    /// A name was a title, a short name or a bare number, which may mean something else.
+    loose: bool,
+}
+
 impl Order<'_> {
-    fn edge(&mut self, task: usize, on: usize, reason: &str) {
+    fn edge(&mut self, task: usize, on: usize, reason: &str, confidence: Confidence) {
         if task != on && self.dependencies.len() < MOST_EDGES && self.seen.insert((task, on)) {
-            self.dependencies.push(Dependency { task, on, reason: as_reason(reason) });
+            self.dependencies.push(Dependency { task, on, reason: as_reason(reason), confidence });
         }
     }
 
     /// `after` waits for `before`: an edge for single tasks, a wall for a stage of several.
-    fn waits(&mut self, after: &[usize], before: &[usize], reason: &str) {
+    fn waits(&mut self, after: &[usize], before: &[usize], reason: &str, confidence: Confidence) {
         match (after, before) {
             ([], _) | (_, []) => {}
-            (&[task], &[on]) => self.edge(task, on, reason),
-            _ => self.wall(before, after, reason),
+            (&[task], &[on]) => self.edge(task, on, reason, confidence),
+            _ => self.wall(before, after, reason, confidence),
         }
     }
 
-    fn wall(&mut self, before: &[usize], after: &[usize], reason: &str) {
+    fn wall(&mut self, before: &[usize], after: &[usize], reason: &str, confidence: Confidence) {
         let after: Vec<usize> = after.iter().copied().filter(|task| !before.contains(task)).collect();
         let known = self.barriers.iter().any(|wall| wall.before == before && wall.after == after);
         if !after.is_empty() && !known && self.barriers.len() < super::Plan::MAX_TASKS {
-            self.barriers.push(Barrier { before: before.to_vec(), after, reason: as_reason(reason) });
+            let before = before.to_vec();
+            self.barriers.push(Barrier { before, after, reason: as_reason(reason), confidence });
         }
     }
 
     /// Reads one line. Words of order without a subject of their own are about `task`.
     fn line(&mut self, line: &str, task: Option<usize>) {
         let line = cut(line, LONGEST_LINE);
-        self.arrows(line);
-        let lower = line.to_ascii_lowercase();
-        let mut links = None;
-        for (words, reversed) in [(WAITS, false), (HOLDS_UP, true)] {
-            for word in words {
-                for at in occurrences(&lower, word) {
-                    let links = links.get_or_insert_with(|| self.naming.links(line));
-                    // After a colon (`Depends on: 1, 2`) a number alone is a task's number.
-                    let end = at + word.len();
-                    let colon =
-                        word.ends_with(':') || line[end..].trim_start_matches(['*', '_']).starts_with(':');
-                    let objects = self.names_from(line, links, end, colon);
-                    // "Not until X" and "not before X" are the plain way to say that something waits for X.
-                    let not_yet = is_denied(&lower[..at]);
-                    if objects.is_empty() || (not_yet && !matches!(*word, "until" | "before")) {
-                        continue;
-                    }
-                    let reversed = reversed && !not_yet;
-                    let start = sentence_start(line, at);
-                    let named: Vec<Vec<usize>> = self.names_from(&line[..at], links, start, false);
-                    let subjects = if named.is_empty() {
-                        task.map(|task| vec![vec![task]]).unwrap_or_default()
-                    } else {
-                        named
-                    };
-                    for subject in &subjects {
-                        for object in &objects {
-                            let (after, before) =
-                                if reversed { (object, subject) } else { (subject, object) };
-                            self.waits(after, before, line);
-                        }
-                    }
-                }
+        let lower = lowered(line);
+        if may_hold_arrows(&lower) {
+            self.arrows(line);
+        }
+        let found = cues(&lower);
+        if found.is_empty() {
+            return;
+        }
+        let links = self.naming.links(line);
+        for cue in found {
+            self.cue(line, &lower, &links, cue, task);
+        }
+    }
+
+    fn cue(&mut self, line: &str, lower: &str, links: &[Link], cue: Cue, task: Option<usize>) {
+        // "Not until X" and "not before X" are the plain way to say that something waits for X.
+        let not_yet = is_denied(&lower[..cue.at]);
+        if not_yet
+            && !matches!(cue.word, "until" | "before" | "after" | "when" | "once" | "vor" | "hasta" | "bis")
+        {
+            return;
+        }
+        if cue.turn == Turn::Behind {
+            return self.behind(line, links, cue, task);
+        }
+        let objects = self.objects(line, links, cue);
+        if objects.names.is_empty() {
+            return;
+        }
+        let holds_up = cue.turn == Turn::HoldsUp && !not_yet;
+        let start = sentence_start(line, cue.at);
+        let mut named = self.names_from(&line[..cue.at], links, start, false);
+        let mut objects = objects;
+        if named.names.is_empty() && task.is_none() {
+            named = self.subject(line, links, cue, start, &mut objects);
+        }
+        let subjects = match (named.names.is_empty(), task) {
+            (true, Some(task)) => vec![vec![task]],
+            _ => named.names,
+        };
+        let confidence = if objects.loose || named.loose { Confidence::Likely } else { Confidence::Certain };
+        for subject in &subjects {
+            for object in &objects.names {
+                let (after, before) = if holds_up { (object, subject) } else { (subject, object) };
+                self.waits(after, before, line, confidence);
+            }
+        }
+    }
+
+    /// What a word of order is about. After a colon (`Depends on: 1, 2`), and where a row of numbers is all that
+    /// follows (`(after 1 and 2)`), a number alone is a task's number.
+    fn objects(&self, line: &str, links: &[Link], cue: Cue) -> Run {
+        let behind = line[cue.end..].trim_start_matches(['*', '_']);
+        let colon = cue.word.ends_with(':') || behind.starts_with([':', '：']);
+        let run = self.names_from(line, links, cue.end, colon);
+        if !run.names.is_empty() || colon || !self.naming.has_numbers {
+            return run;
+        }
+        let bare = self.names_from(line, links, cue.end, true);
+        let ends = line[bare.end..]
+            .trim_start()
+            .chars()
+            .next()
+            .is_none_or(|c| matches!(c, ')' | '.' | ';' | ']' | '）'));
+        if ends { Run { loose: true, ..bare } } else { Run::default() }
+    }
+
+    /// Who waits, where no name stands at the start of the sentence: the names right before the word, or, if the word
+    /// begins the sentence, those behind what it is about (`After #1: #2 and #3`, `Once #1 is in, #2 can start`).
+    fn subject(&self, line: &str, links: &[Link], cue: Cue, start: usize, objects: &mut Run) -> Run {
+        const MOST_WORDS: usize = 4;
+        if start < cue.at {
+            let before = &line[..cue.at];
+            let from = links.iter().rfind(|link| link.range.start >= start && link.range.end <= cue.at);
+            let Some(link) = from else { return Run::default() };
+            if before[link.range.end..].split_whitespace().count() > MOST_WORDS {
+                return Run::default();
+            }
+            return self.names_from(before, links, link.range.start, false);
+        }
+        let rest = &line[objects.end..];
+        let sentence = rest.find(['.', ';']).map_or(rest, |end| &rest[..end]);
+        if let Some(at) = sentence.find([':', ',', '，', '：']) {
+            let width = sentence[at..].chars().next().map_or(1, char::len_utf8);
+            let found = self.names_from(line, links, objects.end + at + width, false);
+            if !found.names.is_empty() {
+                return found;
+            }
+        }
+        // `After #1, #2 can start`: the row was read as one; its first comma divides it.
+        match objects.before_comma {
+            Some(first)
+                if first < objects.names.len() && sentence.trim_start().starts_with(char::is_alphabetic) =>
+            {
+                Run { names: objects.names.split_off(first), ..Run::default() }
+            }
+            _ => Run::default(),
+        }
+    }
+
+    /// `#2 は #1 の完了後`, `(#1 first)`: the name stands right before the word.
+    fn behind(&mut self, line: &str, links: &[Link], cue: Cue, task: Option<usize>) {
+        let after = line[cue.end..].trim_start().chars().next();
+        let english = cue.word.is_ascii();
+        if english && after.is_some_and(char::is_alphanumeric) {
+            return;
+        }
+        let before = line[..cue.at].trim_end();
+        let Some(link) = links.iter().rfind(|link| link.range.end == before.len()) else { return };
+        let start = sentence_start(line, cue.at);
+        let object = self.names_from(before, links, link.range.start, false);
+        let mut subjects = self.names_from(&line[..link.range.start], links, start, false).names;
+        if subjects.is_empty() {
+            subjects = match task {
+                Some(task) => vec![vec![task]],
+                None if english => return,
+                None => self.names_from(line, links, cue.end, false).names,
+            };
+        }
+        for subject in &subjects {
+            for object in &object.names {
+                self.waits(subject, object, line, Confidence::Certain);
             }
         }
     }
@@ -146,59 +270,63 @@ impl Order<'_> {
     fn cell(&mut self, cell: &str, task: usize) {
         let links = self.naming.links(cell);
         let bare = cell.trim_start_matches(['#', ' ']);
-        let names = match self.names_from(cell, &links, 0, true) {
-            names if names.iter().all(Vec::is_empty) => self.names_from(bare, &[], 0, true),
+        let names = match self.names_from(cell, &links, 0, true).names {
+            names if names.is_empty() => self.names_from(bare, &[], 0, true).names,
             names => names,
         };
         for name in names {
-            self.waits(&[task], &name, cell);
+            self.waits(&[task], &name, cell, Confidence::Certain);
         }
     }
 
     /// The names in a row from byte `at` on: `#1, #2 and Task 3 (for data)`.
-    fn names_from(
-        &self,
-        line: &str,
-        links: &[super::links::Link],
-        mut at: usize,
-        bare: bool,
-    ) -> Vec<Vec<usize>> {
-        let mut names = Vec::new();
+    fn names_from(&self, line: &str, links: &[Link], mut at: usize, bare: bool) -> Run {
+        let mut run = Run { end: at, ..Run::default() };
         let mut numbers = bare;
         while let Some(c) = line.get(at..).and_then(|rest| rest.chars().next()) {
             let rest = &line[at..];
-            if let Some(mention) = self.naming.at(line, links, at, numbers) {
+            if let Some(mention) = self.naming.at(line, links, at, numbers, true) {
                 if mention.range.end > line.len() {
                     break;
                 }
                 numbers |= !rest.starts_with(['#', '[']) && rest[..mention.range.len()].contains(' ');
+                run.loose |= mention.loose;
                 at = mention.range.end;
-                names.push(mention.tasks);
-            } else if c == '(' {
-                let length = rest.find(')').map_or(rest.len(), |end| end + 1);
-                if names.is_empty() {
-                    at += 1;
-                } else {
-                    at += length;
-                }
+                run.end = at;
+                run.names.push(mention.tasks);
+            } else if matches!(c, '(' | '（') {
+                let length = rest
+                    .find([')', '）'])
+                    .map_or(rest.len(), |end| end + rest[end..].chars().next().map_or(1, char::len_utf8));
+                at += if run.names.is_empty() { c.len_utf8() } else { length };
             } else if c.is_alphanumeric() {
-                let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '-').collect();
-                let lower = word.to_lowercase();
-                if FILLERS.contains(&lower.as_str()) || (numbers && !names.is_empty() && lower == "for") {
+                let word: &str =
+                    match rest.find(|c: char| !(c.is_alphanumeric() || c == '-') || joins_words(c)) {
+                        Some(0) => &rest[..rest.find(|c: char| !joins_words(c)).unwrap_or(rest.len())],
+                        Some(end) => &rest[..end],
+                        None => rest,
+                    };
+                if is_filler(word) || (numbers && !run.names.is_empty() && word.eq_ignore_ascii_case("for")) {
                     at += word.len();
                 } else {
-                    if let Some(mention) = self.naming.title_at(line, at).filter(|_| names.is_empty()) {
-                        names.push(mention.tasks);
-                    }
-                    break;
+                    let Some(mention) = self.naming.title_at(line, at) else { break };
+                    at = mention.range.end;
+                    run.end = at;
+                    run.loose = true;
+                    run.names.push(mention.tasks);
                 }
+            } else if matches!(c, ':' | '：') && !run.names.is_empty() {
+                break;
+            } else if matches!(c, ',' | '，' | '、') {
+                run.before_comma = run.before_comma.or(Some(run.names.len()));
+                at += c.len_utf8();
             } else if c.is_whitespace()
                 || matches!(
                     c,
-                    ',' | '&'
-                        | '+'
+                    '&' | '+'
                         | '/'
                         | ':'
+                        | '：'
                         | '*'
                         | '_'
                         | '"'
@@ -210,6 +338,7 @@ impl Order<'_> {
                         | '['
                         | ']'
                         | '-'
+                        | '∥'
                 )
             {
                 at += c.len_utf8();
@@ -217,19 +346,16 @@ impl Order<'_> {
                 break;
             }
         }
-        names.retain(|name| !name.is_empty());
-        names
+        run.names.retain(|name| !name.is_empty());
+        run
     }
 
     /// `#47 → #48, #49 → #50`: each side waits for the one before it.
     fn arrows(&mut self, line: &str) {
-        if !["→", "->", "=>", "⇒", "►", "➜", "⟶"].iter().any(|arrow| line.contains(arrow)) {
-            return;
-        }
         let mut before: Vec<usize> = Vec::new();
         let mut group: Vec<usize> = Vec::new();
         let mut previous: Option<Mention> = None;
-        for mention in self.naming.all(line) {
+        for mention in self.naming.all(line, true) {
             let between = previous.as_ref().map_or("", |p| &line[p.range.end..mention.range.start]);
             if is_arrow(between) {
                 before = std::mem::take(&mut group);
@@ -238,7 +364,7 @@ impl Order<'_> {
                 group.clear();
             }
             for &task in &mention.tasks {
-                before.iter().for_each(|&on| self.edge(task, on, line));
+                before.iter().for_each(|&on| self.edge(task, on, line, Confidence::Certain));
                 group.push(task);
             }
             previous = Some(mention);
@@ -248,10 +374,11 @@ impl Order<'_> {
     /// Items of lists that are no tasks, such as those of a section `Dependencies`.
     fn items(&mut self, list: &List, of_task: &BTreeSet<usize>) {
         for item in &list.items {
+            // What stands below a task has been read as its details.
             if !of_task.contains(&item.line) {
                 self.line(&item.title, None);
+                item.lists.iter().for_each(|below| self.items(below, of_task));
             }
-            item.lists.iter().for_each(|below| self.items(below, of_task));
         }
     }
 
@@ -264,9 +391,21 @@ impl Order<'_> {
                 continue;
             }
             for &task in &now {
-                before.iter().for_each(|&on| self.edge(task, on, reason));
+                before.iter().for_each(|&on| self.edge(task, on, reason, Confidence::Likely));
             }
             before = now;
+        }
+    }
+
+    /// `Merge order: #1, #2, #3`: each waits for the one before it.
+    fn ordered_line(&mut self, line: &str) {
+        if may_hold_arrows(&lowered(line)) {
+            return;
+        }
+        let links = self.naming.links(line);
+        let run = self.names_from(line, &links, line.find([':', '：']).map_or(0, |at| at + 1), false);
+        for pair in run.names.windows(2) {
+            self.waits(&pair[1], &pair[0], line, Confidence::Likely);
         }
     }
 
@@ -279,7 +418,7 @@ impl Order<'_> {
             return own;
         }
         let named: Vec<usize> =
-            self.naming.all(&item.title).into_iter().flat_map(|mention| mention.tasks).collect();
+            self.naming.all(&item.title, false).into_iter().flat_map(|mention| mention.tasks).collect();
         if named.is_empty() {
             self.naming.title_at(&item.title, 0).map(|m| m.tasks).unwrap_or_default()
         } else {
@@ -289,10 +428,9 @@ impl Order<'_> {
 
     /// `Start with X; when it works, do the rest`: all others wait for X.
     fn start_with(&mut self, text: &str, tasks: usize) {
-        let lower = text.to_ascii_lowercase();
-        let Some((at, start)) = ["start with ", "begin with "]
-            .iter()
-            .find_map(|start| occurrences(&lower, start.trim_end()).next().map(|at| (at, start)))
+        let lower = lowered(text);
+        let Some((at, start)) =
+            ["start with ", "begin with "].iter().find_map(|start| lower.find(start).map(|at| (at, start)))
         else {
             return;
         };
@@ -314,19 +452,21 @@ impl Order<'_> {
         let name = rest.split([',', '.', ';', ':']).next().unwrap_or("");
         let first = self
             .naming
-            .all(name)
+            .all(name, false)
             .into_iter()
             .flat_map(|mention| mention.tasks)
             .next()
             .or_else(|| self.naming.containing(name));
         if let Some(first) = first {
-            (0..tasks).filter(|&task| task != first).for_each(|task| self.edge(task, first, text));
+            (0..tasks)
+                .filter(|&task| task != first)
+                .for_each(|task| self.edge(task, first, text, Confidence::Likely));
         }
     }
 
     /// The text says that the tasks follow one another.
     fn chain_all(&mut self, drafts: &[Draft], reason: &str) {
-        (1..drafts.len()).for_each(|task| self.edge(task, task - 1, reason));
+        (1..drafts.len()).for_each(|task| self.edge(task, task - 1, reason, Confidence::Likely));
     }
 
     /// Waves are walls by their name; phases and the like only where the text says so.
@@ -337,6 +477,9 @@ impl Order<'_> {
         words.dedup();
         for word in words {
             let row: Vec<_> = stages.iter().filter(|stage| stage.word == word).collect();
+            if row.len() < 2 {
+                continue;
+            }
             let Some(reason) = (if word == "wave" {
                 Some("waves run one after the other".to_owned())
             } else {
@@ -350,7 +493,7 @@ impl Order<'_> {
                     "{} {} comes before {} {}: {reason}",
                     before.word, before.number, after.word, after.number
                 );
-                self.wall(&before.tasks, &after.tasks, &reason);
+                self.wall(&before.tasks, &after.tasks, &reason, Confidence::Likely);
             }
         }
     }

@@ -7,10 +7,11 @@ use super::mention;
 use super::model::{Plan, PlannedTask};
 use super::naming::Naming;
 use super::order;
-use super::outline::{Content, Kind, Outline};
+use super::outline::{Content, Outline};
+use super::purpose::Kind;
 use super::select;
 use super::source::Source;
-use super::text::cut;
+use super::text::{cut, one_line};
 use std::collections::HashSet;
 
 /// The prose that a sub-issue gets as context is no longer than this, in bytes.
@@ -27,10 +28,16 @@ pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &s
     let outline = Outline::new(document::blocks(&source), source.text.len());
     let reader = Reader { home: repo, signs: Signs { tell_state: select::signs_tell_state(&outline) } };
     let declared = select::declared(title, &outline);
-    let mut drafts = select::tasks(&outline, &reader, &source.text, declared.master);
+    let mut drafts = select::tasks(&outline, &reader, &source.text, &declared);
     drafts.sort_by_key(|draft| draft.line);
+    for draft in &mut drafts {
+        // Titles come from items, lines, cells and headings; all are one line with single spaces.
+        if draft.title.contains("  ") || draft.title.contains(|c: char| c.is_whitespace() && c != ' ') {
+            draft.title = one_line(&draft.title);
+        }
+    }
     let mut own: Vec<Option<Target>> = drafts.iter().map(|draft| issue_of(draft, repo)).collect();
-    drop_repeated(&mut drafts, &mut own, master);
+    drop_repeated(&mut drafts, &mut own, master, repo, &outline);
 
     let context = context(&outline, &drafts);
     let naming = Naming::new(&drafts, &own, &outline, repo);
@@ -54,15 +61,37 @@ fn issue_of(draft: &Draft, repo: links::Home<'_>) -> Option<Target> {
     draft.issue.clone().filter(|target| *target != Target::Pull).or_else(|| links::own(&draft.title, repo))
 }
 
-/// R10: the same issue twice is one task; a link to the master is none.
-fn drop_repeated(drafts: &mut Vec<Draft>, own: &mut Vec<Option<Target>>, master: Option<u64>) {
+/// R10: the same issue twice is one task; a link to the master is none. Words of its own that only mention an issue at
+/// their end, which another item leads with, are a task that is no issue yet.
+fn drop_repeated(
+    drafts: &mut Vec<Draft>,
+    own: &mut Vec<Option<Target>>,
+    master: Option<u64>,
+    repo: links::Home<'_>,
+    outline: &Outline,
+) {
+    let leads = |draft: &Draft| draft.issue.is_some() || links::names_itself(&draft.title, repo);
+    let claimed: HashSet<Target> =
+        drafts.iter().zip(own.iter()).filter(|(d, _)| leads(d)).filter_map(|(_, o)| o.clone()).collect();
+    for (draft, own) in drafts.iter().zip(own.iter_mut()) {
+        if own.as_ref().is_some_and(|target| claimed.contains(target)) && !leads(draft) {
+            *own = None;
+        }
+    }
+    // A section that is called an order repeats what a list elsewhere has.
+    let orders = |draft: &Draft| outline.sections[draft.section].ordered;
+    let listed: HashSet<Target> =
+        drafts.iter().zip(own.iter()).filter(|(d, _)| !orders(d)).filter_map(|(_, o)| o.clone()).collect();
     let mut seen: HashSet<Target> = HashSet::new();
-    let mut keep = own.iter().map(|target| match target {
-        Some(Target::Here(number)) if Some(*number) == master => false,
-        Some(target) => seen.insert(target.clone()),
-        None => true,
-    });
-    let keep: Vec<bool> = keep.by_ref().collect();
+    let keep: Vec<bool> = drafts
+        .iter()
+        .zip(own.iter())
+        .map(|(draft, target)| match target {
+            Some(Target::Here(number)) if Some(*number) == master => false,
+            Some(target) => !(orders(draft) && listed.contains(target)) && seen.insert(target.clone()),
+            None => true,
+        })
+        .collect();
     let mut flags = keep.iter();
     drafts.retain(|_| flags.next().copied().unwrap_or(true));
     let mut flags = keep.iter();

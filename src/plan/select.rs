@@ -5,57 +5,82 @@ use super::document::List;
 use super::headings;
 use super::item::{Draft, Reader, is_legend, sign, split_outside_brackets};
 use super::links;
-use super::outline::{Content, Kind, Outline, Section, classify};
+use super::outline::{Content, Outline, Section};
+use super::purpose::{Kind, classify, is_order};
 use super::table;
 use super::text::{has_any, plain, spaced};
 use super::words;
+use std::cell::OnceCell;
 
 /// What the issue says about itself.
 pub(super) struct Declared {
     /// It calls itself epic, tracking issue, roadmap and so on.
     pub master: bool,
+    /// Its title does.
+    pub in_title: bool,
     /// It says that its children are native sub-issues.
     pub native: bool,
 }
 
 /// Reads the title and the prose for words such as epic and tracking issue.
 pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
-    let title = spaced(title);
-    let mut master = has_any(&title, words::DECLARED);
+    let in_title = names_itself_master(title);
+    let mut master = in_title;
     let mut native = false;
     for section in &outline.sections {
         let heading = spaced(&section.title);
         master |= section.level > 0
             && section.level <= 2
             && (heading.starts_with(" epic ") || heading.trim() == "roadmap");
-        native |= has_any(&heading, &["sub issues", "subissues", "child issues"]);
+        native |= words::NATIVE.any(&heading);
         for line in texts(section) {
             let line = spaced(line);
-            master |= has_any(&line, words::DECLARED_IN_BODY);
-            native |= has_any(&line, &["sub issues", "subissues", "child issues"])
-                && has_any(&line, &["are", "below", "see", "tracked", "native", "linked"]);
+            // What is part of a tracking issue is none.
+            master |= words::DECLARED_IN_BODY.any(&line) && !words::PART_OF.any(&line);
+            native |= words::NATIVE.any(&line);
         }
     }
-    Declared { master, native }
+    Declared { master, in_title, native }
+}
+
+/// Whether a title calls the issue a master: a word for one, or a release with its number. A title that is an order
+/// (`Create roadmap for 2019`) speaks of one unit of work.
+fn names_itself_master(title: &str) -> bool {
+    let tag = title
+        .split_once(':')
+        .map(|(tag, _)| tag)
+        .or_else(|| title.strip_prefix('[')?.split_once(']').map(|(tag, _)| tag));
+    if tag.is_some_and(|tag| tag.len() < 30 && words::DECLARED.any(&spaced(tag)) && !is_order(tag)) {
+        return true;
+    }
+    let mark = |tag: &str| is_change(tag) || !tag.contains(' ') && tag.contains(|c: char| c.is_ascii_digit());
+    let rest = title.split_once(':').filter(|(tag, _)| mark(tag)).map_or(title, |(_, rest)| rest);
+    let asks = title.trim_end().ends_with(['?', '？']) || spaced(title).starts_with(" question ");
+    if asks || is_order(rest) {
+        return false;
+    }
+    let text = spaced(rest);
+    let bare = text.trim();
+    let release = bare.starts_with("release ") || bare.ends_with(" release") || bare.starts_with("sprint ");
+    words::DECLARED.any(&text) || release && bare.contains(|c: char| c.is_ascii_digit())
+}
+
+/// `feat(ui)`, `fix`: the kind of a change in front of a title.
+fn is_change(tag: &str) -> bool {
+    let word = tag.split(['(', '!']).next().unwrap_or("").trim().to_lowercase();
+    matches!(
+        word.as_str(),
+        "feat" | "fix" | "chore" | "docs" | "refactor" | "test" | "ci" | "build" | "perf" | "style"
+    )
 }
 
 /// The tasks of the issue, in the order of the text.
-pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, declared: bool) -> Vec<Draft> {
+pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: &Declared) -> Vec<Draft> {
+    let declared = said.master;
     let select = Select::new(outline, reader, declared);
-    let is_bug = outline.sections.iter().any(|section| {
-        has_any(
-            &spaced(&section.title),
-            &[
-                "expected behavior",
-                "expected behaviour",
-                "actual behavior",
-                "actual behaviour",
-                "steps to reproduce",
-                "expected result",
-            ],
-        )
-    });
-    if is_bug {
+    // A form is one unit of work (R2), unless its title says otherwise or it has a section for tasks.
+    let is_form = outline.sections.iter().skip(1).any(|section| words::FORM.any(&spaced(&section.title)));
+    if is_form && !said.in_title {
         return select.lists(|place| place.marked && place.kind == Kind::Work);
     }
     let own_words = headings::tasks(outline, reader, source, declared);
@@ -71,12 +96,17 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, declar
                 Kind::Deliverables | Kind::Scope | Kind::Criteria | Kind::Never => false,
             }
     };
-    let beside = select.lists(|place| marked(place) && !inside_own(place.section));
-    if !own_words.is_empty() && beside.is_empty() {
-        return own_words;
+    if !own_words.is_empty() {
+        return beside_headings(&select, own_words, &|place| marked(place) && !inside_own(place.section));
     }
     let marked_work = select.any(|place| marked(place) && place.kind == Kind::Work);
     let work = |place: &Place| place.kind == Kind::Work && !place.marked && (place.links || !marked_work);
+    // A section that is called tasks outweighs fewer boxes in sections that are called nothing.
+    let called = select
+        .lists(|place| work(place) && words::CALLED.any(&spaced(&outline.sections[place.section].title)));
+    if !marked_work && called.len() > 1 && called.len() > select.lists(marked).len() {
+        return called;
+    }
     let boxes_only = select.any(marked);
     let with_boxes = select.lists(|place| marked(place) || work(place) && (place.links || !boxes_only));
     if boxes_only && !with_boxes.is_empty() {
@@ -97,10 +127,29 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, declar
         &|| in_an_epic(&|place| place.kind == Kind::Plain && place.numbered),
         &|| in_an_epic(&|place| place.kind == Kind::Plain && !place.metadata),
         &|| in_an_epic(&|place| place.kind == Kind::Deliverables),
-        &|| in_an_epic(&|place| place.kind == Kind::Scope && place.mentions_issues),
+        &|| in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked)),
         &|| select.arrows(),
     ];
     rules.iter().map(|rule| rule()).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// Headings are tasks and their boxes details. A list of boxes in front of them, in a section for work, is the list
+/// itself and the headings its details; one behind them adds to them. Boxes elsewhere count beside stages only.
+fn beside_headings(select: &Select<'_>, mut own: Vec<Draft>, beside: &dyn Fn(&Place) -> bool) -> Vec<Draft> {
+    let first = own.iter().map(|draft| draft.line).min().unwrap_or(0);
+    let list = select.lists(|place| beside(place) && place.kind == Kind::Work);
+    if list.len() > 1 && list.iter().all(|draft| draft.line < first) {
+        return list;
+    }
+    let units = own.iter().any(|draft| headings::numbered(&draft.title).is_some_and(|n| n.is_unit()));
+    if units {
+        let checklist =
+            |section: usize| has_any(&spaced(&select.outline.sections[section].title), &["checklist"]);
+        own.extend(list.into_iter().filter(|draft| !checklist(draft.section)));
+    } else {
+        own.extend(select.lists(beside));
+    }
+    own
 }
 
 /// What a rule may ask about a list.
@@ -120,12 +169,15 @@ struct Place {
     mentions_issues: bool,
 }
 
+/// What names a list in front of a colon is not longer, in bytes.
+const LONGEST_LABEL: usize = 60;
+
 struct Select<'a> {
     outline: &'a Outline,
     reader: &'a Reader<'a>,
     declared: bool,
-    /// Every list of the issue, judged once.
-    places: Vec<(&'a List, Place)>,
+    /// Every list of the issue, judged and read once.
+    places: Vec<(&'a List, Place, OnceCell<Vec<Draft>>)>,
 }
 
 impl<'a> Select<'a> {
@@ -137,21 +189,28 @@ impl<'a> Select<'a> {
             });
             lists.map(move |list| (index, list))
         });
-        let places = lists.map(|(index, list)| (list, place(outline, reader, index, list))).collect();
+        let places =
+            lists.map(|(index, list)| (list, place(outline, reader, index, list), OnceCell::new())).collect();
         Self { outline, reader, declared, places }
     }
 
     fn any(&self, wanted: impl Fn(&Place) -> bool) -> bool {
-        !self.lists(wanted).is_empty()
+        self.wanted(&wanted).any(|drafts| !drafts.is_empty())
     }
 
     /// The tasks of all lists that a rule wants.
     fn lists(&self, wanted: impl Fn(&Place) -> bool) -> Vec<Draft> {
-        let mut out = Vec::new();
-        for (list, place) in self.places.iter().filter(|(_, place)| wanted(place)) {
-            self.reader.tasks(list, place.section, place.marked, &mut out);
-        }
-        out
+        self.wanted(&wanted).flatten().cloned().collect()
+    }
+
+    fn wanted(&self, wanted: &impl Fn(&Place) -> bool) -> impl Iterator<Item = &Vec<Draft>> {
+        self.places.iter().filter(|(_, place, _)| wanted(place)).map(|(list, place, read)| {
+            read.get_or_init(|| {
+                let mut out = Vec::new();
+                self.reader.tasks(list, place.section, place.marked, &mut out);
+                out
+            })
+        })
     }
 
     fn tables(&self) -> Vec<Draft> {
@@ -162,14 +221,20 @@ impl<'a> Select<'a> {
             }
             for content in &section.content {
                 if let Content::Table(found) = content {
-                    out.extend(table::tasks(found, index, section.kind == Kind::Work, self.reader.home));
+                    out.extend(table::tasks(
+                        found,
+                        index,
+                        section.kind == Kind::Work,
+                        self.declared,
+                        self.reader.home,
+                    ));
                 }
             }
         }
         out
     }
 
-    /// `Wave 1: 02-01, 02-02 (parallel)`: the names behind a stage are its tasks.
+    /// `Wave 1: 02-01, 02-02 (parallel)`: the names behind a stage are its tasks, in a list or line by line.
     fn waves(&self) -> Vec<Draft> {
         let mut out = Vec::new();
         for (index, section) in self.outline.sections.iter().enumerate() {
@@ -177,32 +242,40 @@ impl<'a> Select<'a> {
                 continue;
             }
             for content in &section.content {
-                let Content::List(list) = content else { continue };
-                for item in &list.items {
-                    let Some(stage) =
-                        headings::numbered(&item.title).filter(|n| !n.word.is_empty() && !n.is_unit())
-                    else {
-                        continue;
-                    };
-                    let names = split_outside_brackets(&stage.rest);
-                    if names.is_empty()
-                        || !item.lists.is_empty()
-                        || !names.iter().all(|name| self.is_name(name))
-                    {
-                        continue;
+                match content {
+                    Content::List(list) => {
+                        for item in list.items.iter().filter(|item| item.lists.is_empty()) {
+                            let done = self.reader.status(item) == Some(true);
+                            self.stage(&item.title, item.line, done, index, &mut out);
+                        }
                     }
-                    out.extend(names.iter().map(|name| Draft {
-                        title: without_remark(name),
-                        done: self.reader.status(item) == Some(true),
-                        line: item.line,
-                        section: index,
-                        group: Some(format!("{} {}", stage.word, stage.number)),
-                        ..Draft::default()
-                    }));
+                    Content::Text(lines) => {
+                        lines.iter().for_each(|line| self.stage(line, section.line, false, index, &mut out));
+                    }
+                    Content::Table(_) => {}
                 }
             }
         }
         out
+    }
+
+    fn stage(&self, line: &str, at: usize, done: bool, section: usize, out: &mut Vec<Draft>) {
+        let Some(stage) = headings::numbered(line).filter(|n| !n.word.is_empty() && !n.is_unit()) else {
+            return;
+        };
+        // A remark may stand between the stage and the colon: `Phase 1 (start now, in parallel): …`.
+        let rest = stage.rest.rsplit_once([':', '：']).map_or(stage.rest.as_str(), |(_, names)| names.trim());
+        let names = split_outside_brackets(rest.trim_end_matches('.'));
+        if !names.is_empty() && names.iter().all(|name| self.is_name(name)) {
+            out.extend(names.iter().map(|name| Draft {
+                title: without_remark(name),
+                done,
+                line: at,
+                section,
+                group: Some(format!("{} {}", stage.word, stage.number)),
+                ..Draft::default()
+            }));
+        }
     }
 
     /// A plan's identifier (`02-01`, `T4`) or an issue, perhaps with a remark in brackets.
@@ -221,7 +294,7 @@ impl<'a> Select<'a> {
             for line in texts(section) {
                 let named = line
                     .split_once(':')
-                    .filter(|(label, _)| classify(label) == Some(Kind::Work))
+                    .filter(|(label, _)| label.len() < LONGEST_LABEL && classify(label) == Some(Kind::Work))
                     .map(|(_, rest)| rest);
                 let under_heading = section.kind == Kind::Work
                     && section.own_kind
@@ -288,7 +361,8 @@ fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List) ->
         urls: items.len() > 1
             && items.iter().all(|item| item.title.trim_start_matches('<').starts_with("http")),
         numbered: list.number.is_some() && items.len() > 1,
-        metadata: count(&|title| is_metadata(title)) * 2 > items.len(),
+        metadata: count(&|title| is_metadata(title) && links::own(title, reader.home).is_none()) * 2
+            > items.len(),
         mentions_issues: count(&|title| !links::find(title, reader.home).is_empty()) * 2 > items.len(),
     }
 }

@@ -44,6 +44,30 @@ const WORK_ONLY: &[&str] = &[
     "pr",
     "ticket",
 ];
+/// Of these, one is enough in a tracking issue, whatever the first column is called.
+const STRONG: &[&str] = &[
+    "status",
+    "state",
+    "done",
+    "progress",
+    "depends on",
+    "dependencies",
+    "blocked by",
+    "waits for",
+    "pr",
+    "issue",
+    "ticket",
+    "tracking issue",
+    "pull request",
+    "estado",
+    "statut",
+    "stand",
+    "状态",
+    "状態",
+    "進捗",
+    "статус",
+    "상태",
+];
 const WAITS: &[&str] = &[
     "depends on",
     "dependencies",
@@ -55,20 +79,53 @@ const WAITS: &[&str] = &[
     "requires",
     "needs",
     "prerequisites",
+    "prerequisite",
+    "waits on",
+    "waiting on",
+    "waiting for",
+    "depends upon",
+    "deps",
+    "blocker",
+    "blockers",
+    "predecessor",
+    "predecessors",
+    "gated by",
+    "depende de",
+    "dependencias",
+    "depend de",
+    "dependances",
+    "abhangig von",
+    "abhangigkeiten",
+    "依赖",
+    "依存",
+    "선행",
+    "зависит от",
 ];
 const STATUS: &[&str] = &["status", "state", "done", "progress"];
 const ISSUE: &[&str] = &["issue", "ticket", "sub issue", "github issue", "link", "#"];
 const NUMBER: &[&str] = &["#", "no", "nr", "id", "n", "num", "task id", "№"];
 
 /// The tasks of a table; empty when it is a table of something else. `in_work`: it stands in a section of work.
-pub(super) fn tasks(table: &Table, section: usize, in_work: bool, home: Home<'_>) -> Vec<Draft> {
+pub(super) fn tasks(
+    table: &Table,
+    section: usize,
+    in_work: bool,
+    declared: bool,
+    home: Home<'_>,
+) -> Vec<Draft> {
     let heads: Vec<String> = table.head.iter().map(|cell| head(cell)).collect();
     let column = |names: &[&str]| names.iter().find_map(|name| heads.iter().position(|head| head == name));
     let number = column(NUMBER);
+    let boxes = (0..table.head.len()).find(|&c| {
+        !table.rows.is_empty()
+            && table.rows.iter().all(|(row, _)| row.get(c).is_some_and(|cell| boxed(cell).is_some()))
+    });
     let named = column(TITLE);
-    let is_work =
-        named.is_some() && (in_work || column(WORK_ONLY).is_some()) || in_work && table.head.len() > 1;
-    let first_text = (0..table.head.len()).find(|&c| Some(c) != number && Some(c) != column(ISSUE));
+    let tracked = boxes.is_some() || declared && (column(STRONG).is_some() || column(WAITS).is_some());
+    let is_work = named.is_some() && (in_work || column(WORK_ONLY).is_some())
+        || table.head.len() > 1 && (in_work || tracked);
+    let others = [number, column(ISSUE), column(STATUS), column(WAITS), boxes];
+    let first_text = (0..table.head.len()).find(|&c| !others.contains(&Some(c))).or(column(ISSUE));
     let Some(title) = named.or(first_text).filter(|_| is_work) else { return Vec::new() };
     let (waits, status, issue) = (column(WAITS), column(STATUS), column(ISSUE));
     let cell = |row: &[String], at: Option<usize>| {
@@ -81,7 +138,7 @@ pub(super) fn tasks(table: &Table, section: usize, in_work: bool, home: Home<'_>
             [issue, number].into_iter().find_map(|at| cell(row, at).and_then(|c| links::own(&c, home)));
         out.push(Draft {
             title: text,
-            done: cell(row, status).is_some_and(|state| is_done(&state)),
+            done: [status, boxes].into_iter().any(|at| cell(row, at).is_some_and(|state| is_done(&state))),
             line: *line,
             section,
             number: cell(row, number),
@@ -98,11 +155,20 @@ fn head(cell: &str) -> String {
     if words.trim().is_empty() { cell.trim_matches(['*', ' ']).to_owned() } else { words.trim().to_owned() }
 }
 
+/// A cell that holds a box or a tick and nothing else.
+fn boxed(cell: &str) -> Option<bool> {
+    match cell.trim().trim_start_matches(['-', '*', '\\']).trim_start() {
+        "[ ]" | "\\[ ]" | "☐" | "⬜" => Some(false),
+        "[x]" | "[X]" | "☑" | "✅" | "✔" | "✓" => Some(true),
+        _ => None,
+    }
+}
+
 fn is_done(state: &str) -> bool {
     let words = spaced(state);
     let says_done =
         ["done", "complete", "completed", "merged", "closed", "x", "finished"].contains(&words.trim());
-    says_done || sign(state) == Some(true)
+    says_done || sign(state) == Some(true) || boxed(state) == Some(true)
 }
 
 #[cfg(test)]
@@ -115,7 +181,11 @@ mod tests {
         let mut found = blocks(&Source::new(body)).into_iter();
         found
             .find_map(|block| {
-                if let Block::Table(table) = block { Some(tasks(&table, 0, false, None)) } else { None }
+                if let Block::Table(table) = block {
+                    Some(tasks(&table, 0, false, false, None))
+                } else {
+                    None
+                }
             })
             .unwrap_or_default()
     }

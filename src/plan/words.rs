@@ -1,10 +1,12 @@
 //! The words that tell what a section or an item is for, in folded form (see `text::fold`): lower case, no Latin
 //! accents. Every list says what a maintainer means by such a heading, in the languages that issues are written in.
 
+use super::phrases::Phrases;
+
 /// Sections that hold criteria of acceptance (R4): not tasks, but what a task must meet.
-pub(super) const CRITERIA: &[&str] = &[
+pub(super) static CRITERIA: Phrases = Phrases::of(&[
     "acceptance", "acceptance criteria", "criteria", "criterion", "definition of done",
-    "definition of ready", "done when", "dod", "dor", "complete when", "completed when", "finished when",
+    "definition of ready", "ready checklist", "readiness checklist", "readiness criteria", "done when", "dod", "dor", "complete when", "completed when", "finished when",
     "exit criteria", "criterios", "criterio", "aceptacion", "definicion de hecho",
     "definicion de terminado", "hecho cuando", "aceite", "aceitacao", "definicao de pronto",
     "definicao de concluido", "conclusao", "pronto quando", "criteres", "critere", "acceptation",
@@ -14,10 +16,10 @@ pub(super) const CRITERIA: &[&str] = &[
     "完了の定義", "達成条件", "완료 조건", "완료조건", "인수 조건", "인수조건", "수용 기준", "수락 기준", "완료 기준", "완료 정의", "验收标准", "验收条件",
     "完成标准", "完成条件", "完成定义", "驗收標準", "驗收條件", "完成條件", "критери", "выход", "готово когда",
     "определение готовности", "приемк",
-];
+]);
 
 /// Sections whose items are never tasks (R4).
-pub(super) const NEVER: &[&str] = &[
+pub(super) static NEVER: Phrases = Phrases::of(&[
     "how to verify", "test plan", "test cases", "test case", "testing plan", "testing instructions",
     "how to test", "testing strategy", "reviewer", "reviewers", "sign off", "signoff", "approver",
     "approvers", "your environment", "existing issue", "before submitting", "before you submit",
@@ -35,11 +37,17 @@ pub(super) const NEVER: &[&str] = &[
     "steps to reproduce", "reproduction", "reproducing", "repro", "expected behavior", "expected behaviour",
     "actual behavior", "actual behaviour", "expected result", "actual result", "screenshots", "system info",
     "example", "examples", "sample", "samples", "e g", "eg", "for example", "for instance", "dependencies",
-    "depends on", "blocked by", "blockers", "prerequisite", "prerequisites", "pre requisites",
+    "depends on", "blocked by", "prerequisite", "prerequisites", "pre requisites",
     "preconditions", "risk", "risks", "mitigation", "mitigations", "risks and mitigations", "benefit",
     "benefits", "rationale", "alternatives", "alternatives considered", "trade offs", "tradeoffs", "kpis",
     "success metrics", "findings", "evidence", "observations", "root cause", "symptoms", "facts",
-    "non functional requirements", "stakeholders", "maintainer list", "maintainers", "contributors",
+    "pr checklist", "review checklist", "reviewer checklist", "submission checklist", "contributor checklist",
+    "author checklist", "quality checklist", "qa checklist", "testing checklist", "test checklist",
+    "verification checklist", "verification steps", "test steps", "testing notes", "self review", "before merging",
+    "business rules", "reglas de negocio", "regras de negocio", "observaciones", "observacoes", "gotchas", "caveats",
+    "drawbacks", "limitations", "known issues", "faq", "attendees", "agenda", "how to reproduce", "not doing",
+    "deferred", "won't fix", "gates", "go live criteria", "no incluye", "fora do ambito", "hors sujet", "ausserhalb", "nicht enthalten", "非目标",
+    "не входит", "non functional requirements", "stakeholders", "maintainer list", "maintainers", "contributors",
     "glossary", "definitions", "implementation history", "estimated effort", "done criteria",
     "fuera de alcance", "alcance", "objetivo", "objetivos", "notas", "nota", "enlaces", "referencias",
     "dependencias", "reglas", "riesgos", "preguntas", "ejemplo", "ejemplos", "requisitos previos",
@@ -53,21 +61,21 @@ pub(super) const NEVER: &[&str] = &[
     "의존", "주의", "규칙", "재개하는 방법", "질문", "비고", "재현", "관련", "제약", "目标", "范围", "备注", "依赖", "风险", "问题", "示例",
     "规则", "前置", "復現", "复现", "關聯", "相关", "цел", "вне рамок", "вне объема", "примечани", "ссылки",
     "зависимости", "риски", "вопрос", "пример", "правила", "вне scope",
-];
+]);
 
 /// Headings that are never work when they stand alone, but may be a group's name with more words around them
 /// (`Validation`, yet not `Form validation`).
-pub(super) const NEVER_ALONE: &[&str] = &[
-    "validation", "verification", "gate", "gates", "process", "workflow", "protocol", "environment",
+pub(super) static NEVER_ALONE: Phrases = Phrases::of(&[
+    "options", "choices", "poll", "vote", "validation", "verification", "gate", "gates", "process", "workflow", "protocol", "environment",
     "status", "guide", "team", "version", "versions", "logs", "labels", "priority", "severity", "template",
     "legend", "terms", "policy", "focus", "themes", "history", "about", "impact", "metrics", "why", "pros",
     "cons", "documents", "owners", "approval", "approvals", "timeline", "link", "links", "estimate",
     "estimates", "changelog", "contact", "discussion", "reproduce", "requires", "epic", "exit",
     "design documents", "useful links", "quality gates", "quality gate", "release gates",
-];
+]);
 
 /// Sections that describe: a list there is work only when its items have boxes.
-pub(super) const PROSE: &[&str] = &[
+pub(super) static PROSE: Phrases = Phrases::of(&[
     "description", "summary", "overview", "context", "background", "introduction", "intro", "motivation",
     "problem", "problem statement", "proposal", "proposed solution", "solution", "proposed change",
     "what changes", "what changed", "changes", "approach", "design", "proposed design", "requirement",
@@ -80,10 +88,27 @@ pub(super) const PROSE: &[&str] = &[
     "contexte", "resume", "beschreibung", "kontext", "zusammenfassung", "hintergrund", "contesto",
     "descrizione", "背景", "概要", "説明", "배경", "개요", "설명", "描述", "概述", "контекст", "описание", "requisitos",
     "anforderungen", "要件", "요구사항", "需求",
-];
+]);
+
+/// Sections that say what the author wants of the result.
+pub(super) static REQUIREMENTS: Phrases = Phrases::of(&[
+    "blockers", "blocker", "requirement", "requirements", "requisitos", "anforderungen", "exigences", "要件", "요구사항", "需求", "требования",
+]);
+
+/// By these a question is put to whoever fills in a form.
+pub(super) static ASKED: Phrases = Phrases::of(&[
+    "you", "your", "you'd", "you've", "this pr", "this change", "this pull request", "been tested", "was this tested",
+    "an existing issue", "this feature", "feature request", "is there", "are there", "has this",
+]);
+
+/// After these the attribute of a name follows: what they stand behind is what a title names.
+pub(super) static ATTRIBUTE_FOLLOWS: Phrases = Phrases::of(&[
+    "of", "for", "to", "de", "del", "da", "do", "das", "dos", "du", "des", "della", "para", "pour", "fur", "zum",
+    "zur", "van", "voor", "di", "per",
+]);
 
 /// Sections that hold the list of work (R1), wherever the words stand in the heading.
-pub(super) const WORK: &[&str] = &[
+pub(super) static WORK: Phrases = Phrases::of(&[
     "tasks", "tasklist", "task list", "task breakdown", "subtasks", "sub tasks", "sub issues", "subissues",
     "sub issue", "child issues", "children", "child tasks", "child tickets", "stories", "todo", "todos",
     "to do", "to dos", "to do list", "todo list", "action items", "work items", "work packages",
@@ -98,65 +123,116 @@ pub(super) const WORK: &[&str] = &[
     "unteraufgaben", "schritte", "compiti", "attivita", "taken", "deeltaken", "zadania", "gorevler",
     "uppgifter", "opgaver", "タスク", "サブタスク", "作業", "やること", "実装手順", "対応内容", "작업", "할 일", "할일", "태스크", "구현 단계",
     "任务", "任務", "待办", "待辦", "工作项", "子任务", "实施步骤", "实施计划", "задач", "подзадач", "план работ",
-];
+]);
+
+/// Of these, the plainest names of a list of work.
+pub(super) static CALLED: Phrases = Phrases::of(&[
+    "tasks", "subtasks", "sub tasks", "sub issues", "subissues", "child issues", "children", "stories", "todo", "to do",
+    "action items", "work items", "tareas", "tarefas", "taches", "aufgaben", "タスク", "任务", "작업", "задачи",
+]);
 
 /// Headings that are such words and hardly anything else: `Plan`, `Work`, `The steps`, `Roadmap 2.0`.
-pub(super) const WORK_ALONE: &[&str] = &[
+pub(super) static WORK_ALONE: Phrases = Phrases::of(&[
     "work", "steps", "plan", "roadmap", "issues", "actions", "items", "milestones", "phases", "waves",
     "checklist", "remaining", "prs", "stages", "epics", "implementation", "planned", "pasos", "passos",
     "plano", "fahrplan", "手順", "步骤", "계획", "шаги", "план", "计划",
-];
+]);
 
 /// Sections that name what an epic delivers: tasks when it has no other list (R6).
-pub(super) const DELIVERABLES: &[&str] = &[
+pub(super) static DELIVERABLES: Phrases = Phrases::of(&[
     "deliverables", "key deliverables", "deliverable", "outputs", "entregables", "entregaveis",
     "entregavel", "livrables", "liefergegenstande", "ergebnisse", "成果物", "산출물", "交付物", "результаты",
-];
+]);
 
 /// Sections that name what an epic covers: tasks when they list issues and there is no other list (R6).
-pub(super) const SCOPE: &[&str] =
-    &["scope", "in scope", "alcance", "escopo", "perimetre", "umfang", "スコープ", "범위", "范围"];
+pub(super) static SCOPE: Phrases = Phrases::of(&["scope", "in scope", "alcance", "escopo", "perimetre", "umfang", "スコープ", "범위", "范围"]);
 
 /// Sections whose list is an order.
-pub(super) const ORDER: &[&str] = &[
+pub(super) static ORDER: Phrases = Phrases::of(&[
     "execution order", "order of execution", "implementation order", "merge order", "order of work",
     "build order", "suggested order", "recommended order", "in this order", "in that order", "in order",
     "strict order", "sequence", "orden de ejecucion", "ordem de execucao", "reihenfolge",
     "ordre d'execution", "実行順", "실행 순서", "执行顺序", "порядок выполнения",
-];
+]);
 
 /// Titles and phrases by which a text calls itself a master issue (R1).
-pub(super) const DECLARED: &[&str] = &[
+pub(super) static DECLARED: Phrases = Phrases::of(&[
     "epic", "epics", "tracking", "tracking issue", "tracker", "umbrella", "meta", "meta issue", "roadmap",
     "release checklist", "master issue", "parent issue", "checklist", "milestone", "epica", "epico",
     "epopee", "路线图", "エピック", "에픽", "эпик", "tasks", "todo", "to do", "release plan", "parent",
-];
+    "campaign", "initiative", "implementation plan", "migration plan", "rollout plan", "project plan", "work plan",
+    "suivi", "seguimiento", "acompanhamento", "fahrplan", "feuille de route", "hoja de ruta", "跟踪", "追踪", "追跡", "ロードマップ",
+    "로드맵", "дорожная карта",
+]);
 
 /// Phrases in the body that say the same.
-pub(super) const DECLARED_IN_BODY: &[&str] = &[
+pub(super) static DECLARED_IN_BODY: Phrases = Phrases::of(&[
     "tracking issue", "tracking ticket", "tracking thread", "this epic", "umbrella issue",
     "umbrella ticket", "meta issue", "master issue", "parent epic", "epic parent issue",
     "this issue tracks", "tracks the", "tracks our", "coordinating issue", "coordination issue",
     "parent issue that lists", "sub issues below", "roadmap for", "issue to track", "type epic",
-    "collects the", "each child issue",
-];
+    "collects the", "each child issue", "collects every", "this issue collects", "keep track of", "track progress",
+    "tracks progress", "track the progress", "progress of", "progress on", "one line per", "esta epica", "este epico",
+    "dieses epic", "cette epopee", "用于跟踪", "跟踪",
+]);
+
+/// How a text says that its children are native sub-issues (R3).
+pub(super) static NATIVE: Phrases = Phrases::of(&[
+    "sub issues", "subissues", "sub issue", "child issues", "subissue", "sub incidencias", "サブイシュー", "子 issue", "子issue",
+    "하위 이슈", "подзадачи",
+]);
+
+/// A line with such words speaks of another issue.
+pub(super) static PART_OF: Phrases = Phrases::of(&[
+    "part of", "parent", "belongs to", "split from", "split out of", "follow up", "followup", "child of", "see", "under",
+    "related to", "tracked in", "tracked by",
+]);
 
 /// First words of an item that make it an attestation of the author, not work.
-pub(super) const FIRST_PERSON: &[&str] = &[
+pub(super) static FIRST_PERSON: Phrases = Phrases::of(&[
     "i have", "i've", "i am", "i'm", "i agree", "i confirm", "i checked", "i looked", "i searched",
     "i read", "i understand", "i would", "i will", "i'd", "i can", "my code", "my change", "my changes",
     "my pr", "he buscado", "he leido", "ich habe", "j'ai", "eu li", "eu procurei",
-];
+]);
+
+/// What the author of a report vouches for, in whatever person.
+pub(super) static VOUCHED: Phrases = Phrases::of(&[
+    "code of conduct", "searched existing", "searched the existing", "searched for existing", "is not a duplicate",
+    "not a duplicate", "checked for duplicates", "contribution guidelines", "contributing guidelines",
+    "contributing guide", "willing to submit", "willing to contribute", "willing to open", "read the docs",
+    "read the documentation", "latest version of", "self review of my", "style guidelines of this project",
+]);
+
+/// Headings of forms for reports, requests and pull requests: such a text is one unit of work, whatever its boxes say.
+pub(super) static FORM: Phrases = Phrases::of(&[
+    "expected behavior", "expected behaviour", "actual behavior", "actual behaviour", "current behavior",
+    "current behaviour", "steps to reproduce", "to reproduce", "reproduction steps", "expected result",
+    "expected results", "describe the bug", "bug description", "type of change", "types of changes",
+    "type of changes", "how has this been tested", "how was this tested", "what does this pr do",
+    "what does this pull request do", "solution you'd like", "solution you would like", "alternatives you've considered",
+    "describe alternatives", "related to a problem", "feature request related", "existing issue for this",
+    "existing feature requests", "system info", "comportamiento esperado", "pasos para reproducir",
+    "comportamento esperado", "passos para reproduzir", "comportement attendu", "etapes pour reproduire",
+    "erwartetes verhalten", "schritte zum reproduzieren", "再現手順", "期待する動作", "期待される動作", "复现步骤", "重现步骤", "期望行为", "预期行为",
+    "재현 방법", "재현 절차", "예상 동작", "기대 동작", "шаги воспроизведения", "ожидаемое поведение",
+]);
+
+/// How the line above a list says that the list is a sample (R4).
+pub(super) static SAMPLE: Phrases = Phrases::of(&[
+    "look like", "looks like", "like this", "like these", "like so", "e g", "for example", "for instance",
+    "example format", "would contain", "such as", "por ejemplo", "por exemplo", "par exemple", "zum beispiel", "z b",
+    "例如", "比如", "例えば", "예를 들어", "например",
+]);
 
 /// What a pull request template offers as kinds of change.
-pub(super) const CHANGE_TYPES: &[&str] = &[
+pub(super) static CHANGE_TYPES: Phrases = Phrases::of(&[
     "bug fix", "bugfix", "new feature", "breaking change", "feature enhancement", "documentation fix",
     "documentation update", "documentation change", "code style update", "typo",
     "refactoring no functional changes", "is it a", "is this a",
-];
+]);
 
 /// Verbs that a title starts with when it says what to do.
-pub(super) const VERBS: &[&str] = &[
+pub(super) static VERBS: Phrases = Phrases::of(&[
     "add", "adapt", "adjust", "adopt", "align", "allow", "analyse", "analyze", "announce", "apply",
     "assess", "attach", "audit", "automate", "backfill", "backport", "benchmark", "build", "bump", "cache",
     "capture", "change", "check", "choose", "clarify", "clean", "cleanup", "close", "collect", "compare",
@@ -181,23 +257,27 @@ pub(super) const VERBS: &[&str] = &[
     "stabilise", "stabilize", "standardise", "standardize", "start", "stop", "store", "streamline", "strip",
     "submit", "summarise", "summarize", "support", "surface", "switch", "sync", "tag", "test", "tidy",
     "track", "train", "translate", "trim", "turn", "tweak", "unify", "update", "upgrade", "upload", "use",
-    "validate", "verify", "walk", "warn", "wire", "wrap", "write", "crear", "anadir", "agregar",
+    "bind", "dispatch", "emit", "freeze", "inject", "isolate", "lock", "maintain", "mark", "mount", "pause", "poll",
+    "populate", "preserve", "propagate", "protect", "purge", "rebase", "reconcile", "recover", "reject", "reload",
+    "repair", "reproduce", "reset", "resume", "retry", "rotate", "sanitize", "scaffold", "scan", "serialize", "sign",
+    "skip", "sketch", "spawn", "specify", "stream", "stub", "swap", "throttle", "transform", "unblock", "unlock", "wait",
+    "watch", "validate", "verify", "walk", "warn", "wire", "wrap", "write", "crear", "anadir", "agregar",
     "actualizar", "implementar", "eliminar", "escribir", "corregir", "configurar", "migrar", "criar",
     "adicionar", "atualizar", "remover", "escrever", "corrigir", "creer", "ajouter", "mettre", "supprimer",
     "ecrire", "corriger", "erstellen", "hinzufugen", "aktualisieren", "entfernen", "schreiben",
-];
+]);
 
 /// Of [`VERBS`], those that are nouns or adjectives as well, and then often begin a section's name.
-pub(super) const NOUNS_TOO: &[&str] = &[
+pub(super) static NOUNS_TOO: Phrases = Phrases::of(&[
     "audit", "benchmark", "build", "cache", "change", "check", "close", "debug", "design", "document",
     "draft", "export", "import", "land", "launch", "link", "list", "log", "map", "model", "open", "package",
     "plan", "port", "post", "profile", "prototype", "record", "release", "report", "research", "return",
     "review", "schedule", "script", "support", "surface", "switch", "tag", "test", "track", "trim", "use",
     "work",
-];
+]);
 
 /// Words that end like a verb's form and are none at the start of a name.
-pub(super) const ADJECTIVES: &[&str] = &[
+pub(super) static ADJECTIVES: Phrases = Phrases::of(&[
     "testing", "pricing", "shared", "embedded", "nested", "advanced", "related", "planned", "proposed",
     "detailed", "distributed", "speed", "feed", "seed", "need", "unified", "hosted", "managed", "marketing",
     "onboarding", "networking", "routing", "logging", "monitoring", "billing", "tooling", "styling",
@@ -205,10 +285,10 @@ pub(super) const ADJECTIVES: &[&str] = &[
     "training", "processing", "messaging", "streaming", "scheduling", "reporting", "indexing", "versioning",
     "branding", "landing", "existing", "missing", "remaining", "upcoming", "outstanding", "breaking",
     "building", "ranking", "hardening",
-];
+]);
 
 /// Of [`WORK_ALONE`], those that a longer title may begin with (`Remaining migrations`).
-pub(super) const WORK_FIRST: &[&str] = &[
+pub(super) static WORK_FIRST: Phrases = Phrases::of(&[
     "steps", "roadmap", "issues", "actions", "items", "milestones", "phases", "waves", "remaining",
     "planned", "stages",
-];
+]);

@@ -157,6 +157,14 @@ fn sequential(plan: &Plan) -> String {
             list(&b.before)
         );
     }
+    let cycle = plan.cycle_edges();
+    if !cycle.is_empty() {
+        text.push_str("\nThese wait for one another, so no order can satisfy them:\n\n");
+        for edge in cycle.iter().take(50) {
+            let reason = escape::inline(&edge.reason, 120);
+            let _ = writeln!(text, "- {} waits for {}: \"{reason}\"", name(edge.task), name(edge.on));
+        }
+    }
     let rounds: Vec<String> = plan
         .rounds()
         .iter()
