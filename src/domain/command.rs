@@ -104,6 +104,16 @@ pub const GRAMMAR: &[Word] = &[
         "Read the sub-tasks of this issue, open a sub-issue for each, and let agents work them in parallel.",
         |_| Command::Start(StartOptions::default()),
     ),
+    Word {
+        takes: Takes::Nothing,
+        ..Word::option(
+            "--dry-run",
+            "",
+            "",
+            "Say what would be done: the tasks, what waits for what and why. Nothing is started or made.",
+            StartOptions::set_dry_run,
+        )
+    },
     Word::option(
         "--only",
         "1,3-5",
@@ -232,8 +242,11 @@ fn words(rest: &str) -> Result<Command, Misunderstood> {
                 if let Some((before, _)) = action {
                     return Err(stray(&text, before));
                 }
-                if values.is_empty() {
-                    return Err(wrong(word, &text, format!("needs a value: `{}`", word.value)));
+                match (word.takes, values.first()) {
+                    (Takes::Nothing, None) => values.push(String::new()),
+                    (Takes::Nothing, Some(value)) => return Err(stray(value, word)),
+                    (_, None) => return Err(wrong(word, &text, format!("needs a value: `{}`", word.value))),
+                    _ => {}
                 }
                 for value in values {
                     set(&mut options, &value).map_err(|why| wrong(word, &value, why))?;
@@ -255,7 +268,7 @@ fn stray(text: &str, before: &Word) -> Misunderstood {
         why: format!("does not belong after `{}`", before.flag),
         nearest: Some(match before.says {
             Says::Action(_) => format!("{COMMAND} {}", before.flag),
-            Says::Option(_) => format!("{COMMAND} {} {}", before.flag, before.example),
+            Says::Option(_) => format!("{COMMAND} {} {}", before.flag, before.example).trim_end().to_owned(),
         }),
     }
 }
@@ -341,7 +354,10 @@ mod tests {
             timeout: Some(Duration::from_secs(5400)),
             agent: Some("claude".to_owned()),
             model: Some("sonnet[1m]".to_owned()),
+            dry_run: false,
         };
+        let again = parse(&full.command());
+        assert_eq!(again, Some(Ok(Command::Start(full.clone()))), "it can be said again");
         for line in [
             "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --model sonnet[1m]",
             "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --only 5,4 3 1",
@@ -368,6 +384,8 @@ mod tests {
         wrong("--agent claude please", "please", Some("/orchestrate --agent claude"));
         wrong("--only 2 --retry", "--retry", Some("/orchestrate --only 1,3-5"));
         wrong("--retry 2 --timeout 5m", "--timeout", Some("/orchestrate --retry"));
+        wrong("--dry-run=yes", "yes", Some("/orchestrate --dry-run"));
+        wrong("--dry-run 1", "1", Some("/orchestrate --dry-run"));
         wrong("--cancel=2", "2", Some("/orchestrate --cancel"));
         wrong("--agent \"claude", "claude", None);
     }

@@ -24,6 +24,8 @@ pub struct StartOptions {
     pub agent: Option<String>,
     /// Its model.
     pub model: Option<String>,
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
 }
 
 /// An option that asks for more than the repository allows.
@@ -68,6 +70,31 @@ impl StartOptions {
             // Who names the tasks wants them, however few.
             policy.min_tasks = 1;
         }
+        Ok(())
+    }
+
+    /// The command that starts with the same options.
+    pub fn command(&self) -> String {
+        let mut text = super::command::COMMAND.to_owned();
+        let only: Vec<String> = self.only.iter().map(ToString::to_string).collect();
+        let said = [
+            ("--only", Some(only.join(",")).filter(|list| !list.is_empty())),
+            ("--max-workers", self.max_workers.map(|n| n.to_string())),
+            ("--timeout", self.timeout.map(minutes)),
+            ("--agent", self.agent.clone()),
+            ("--model", self.model.clone()),
+        ];
+        for (flag, value) in said {
+            if let Some(value) = value {
+                text = format!("{text} {flag} {value}");
+            }
+        }
+        text
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "all options are set by the same kind of function")]
+    pub(super) fn set_dry_run(&mut self, _: &str) -> Result<(), String> {
+        self.dry_run = true;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::github::event::EventIssue;
 use crate::github::{BranchHead, CallCounter, Error, Issue, IssueState, RepoClient};
 use crate::plan::{self, Plan, PlannedTask, Verdict};
-use crate::report::notice;
+use crate::report::{self, notice};
 use crate::store::Settlement;
 use std::collections::{HashMap, HashSet};
 
@@ -77,15 +77,15 @@ impl Orchestrator {
         let repo = draft.repo.clone();
         let mut plan =
             plan::read(&issue.title, &issue.body, Some(issue.number), Some((&repo.owner, &repo.name)));
-        let numbered: Vec<usize> = plan.open().collect();
-        if let Some(missing) = options.only.iter().find(|n| **n as usize > numbered.len()) {
-            return Ok(draft
-                .notice(notice::no_such_task(*missing, numbered.len()))
-                .done("refused: no such task"));
+        if !options.only.is_empty()
+            && let Err(missing) = plan.choose(&options.only)
+        {
+            let open = plan.open().count();
+            return Ok(draft.notice(notice::no_such_task(missing, open)).done("refused: no such task"));
         }
-        if !options.only.is_empty() {
-            let chosen: HashSet<usize> = options.only.iter().map(|n| numbered[*n as usize - 1]).collect();
-            plan.leave_out(|index| !chosen.contains(&index));
+        if options.dry_run {
+            let text = report::plan(&plan, &policy, options);
+            return Ok(draft.notice(text).done("a dry run"));
         }
         match plan.verdict(policy.min_tasks as usize) {
             Verdict::Parallel | Verdict::Ordered => {}
@@ -110,7 +110,7 @@ impl Orchestrator {
             }
         };
         let mut existing = HashMap::new();
-        for task in plan.tasks.iter().filter(|t| !t.done) {
+        for task in plan.open().map(|index| &plan.tasks[index]) {
             let Some(number) = task.existing_issue.filter(|n| *n != issue.number) else { continue };
             match github.issue(number).await {
                 Ok(found) if !found.is_pull_request => {
@@ -131,7 +131,7 @@ impl Orchestrator {
         }
         let again = !options.only.is_empty();
         let standing = self.standing(&github, earlier.as_ref(), again).await?;
-        let found = Found { policy, plan, numbered, base, base_sha, existing, earlier, standing };
+        let found = Found { policy, plan, base, base_sha, existing, earlier, standing };
         let orchestration = self.compose(&draft, issue, found).await?;
         if orchestration.tasks.iter().all(|t| t.state.is_terminal()) {
             return Ok(draft
@@ -212,8 +212,6 @@ impl Orchestrator {
 struct Found {
     policy: RunPolicy,
     plan: Plan,
-    /// The open tasks in the plan's order, before any was left out: a task's number is its place here, from 1.
-    numbered: Vec<usize>,
     base: String,
     base_sha: Sha,
     existing: HashMap<u64, Issue>,
@@ -240,8 +238,7 @@ fn there<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
 /// The run's tasks: the plan's open ones. Whatever is left out, the others keep their numbers.
 fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec<Task> {
     let open: Vec<usize> = found.plan.open().filter(|i| !is_closed(found, &found.plan.tasks[*i])).collect();
-    let place = |index: usize| found.numbered.iter().position(|i| *i == index).map(|at| at as TaskNumber + 1);
-    let number = |index: usize| place(index).filter(|_| open.contains(&index));
+    let number = |index: usize| found.plan.number(index).filter(|_| open.contains(&index));
     let mut waits: HashMap<TaskNumber, Vec<TaskNumber>> = HashMap::new();
     for overlap in &found.plan.overlaps {
         if let (Some(a), Some(b)) = (number(overlap.a), number(overlap.b)) {
@@ -251,7 +248,7 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
     let mut used = HashSet::new();
     let make = |index: &usize| -> Option<Task> {
         let planned = &found.plan.tasks[*index];
-        let number = place(*index)?;
+        let number = number(*index)?;
         let linked = planned.existing_issue.and_then(|n| found.existing.get(&n));
         let before = earlier(found, planned, &used);
         used.extend(before.map(|t| t.number));

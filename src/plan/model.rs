@@ -1,6 +1,6 @@
 //! What reading an issue yields. Stored as JSON with its run, so fields are only ever added.
 
-use crate::domain::Size;
+use crate::domain::{Size, TaskNumber};
 use serde::{Deserialize, Serialize};
 
 /// The sub-tasks of a master issue and all that its text says about their order. Indexes count from 0.
@@ -46,6 +46,9 @@ pub struct PlannedTask {
     pub size: Size,
     /// The line of the body (from 1) where it stands.
     pub line: usize,
+    /// A person chose others: it is not worked on now, and holds nobody up.
+    #[serde(skip)]
+    pub left_out: bool,
 }
 
 /// How sure the reader is of what it found.
@@ -150,14 +153,30 @@ impl Plan {
 
     /// The indexes of the tasks that are not done.
     pub fn open(&self) -> impl Iterator<Item = usize> + '_ {
-        self.tasks.iter().enumerate().filter(|(_, task)| !task.done).map(|(index, _)| index)
+        (0..self.tasks.len()).filter(|index| self.is_open(*index))
     }
 
-    /// Leaves tasks out of what is to be worked on now: they hold nobody up, as finished ones do not.
-    pub fn leave_out(&mut self, out: impl Fn(usize) -> bool) {
-        for (index, task) in self.tasks.iter_mut().enumerate() {
-            task.done |= out(index);
+    /// The number that people know a task by: its place among those that are not done, from 1. Leaving tasks out changes no
+    /// number.
+    pub fn number(&self, index: usize) -> Option<TaskNumber> {
+        self.tasks.get(index).filter(|task| !task.done)?;
+        let before = self.tasks[..index].iter().filter(|t| !t.done).count();
+        TaskNumber::try_from(before + 1).ok()
+    }
+
+    /// Leaves out all tasks but these.
+    ///
+    /// # Errors
+    /// The first number that no task has; nothing is left out then.
+    pub fn choose(&mut self, numbers: &[TaskNumber]) -> Result<(), TaskNumber> {
+        let all: Vec<Option<TaskNumber>> = (0..self.tasks.len()).map(|index| self.number(index)).collect();
+        if let Some(missing) = numbers.iter().find(|n| !all.contains(&Some(**n))) {
+            return Err(*missing);
         }
+        for (task, number) in self.tasks.iter_mut().zip(all) {
+            task.left_out = number.is_none_or(|n| !numbers.contains(&n));
+        }
+        Ok(())
     }
 
     /// Judges the open tasks. Size comes before order: a plan that is too small or too big cannot run in any order.
@@ -203,7 +222,7 @@ impl Plan {
     }
 
     fn is_open(&self, index: usize) -> bool {
-        self.tasks.get(index).is_some_and(|task| !task.done)
+        self.tasks.get(index).is_some_and(|task| !task.done && !task.left_out)
     }
 }
 

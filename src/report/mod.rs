@@ -5,12 +5,14 @@ mod escape;
 mod issues;
 pub mod marker;
 pub mod notice;
+mod plan;
 mod progress;
 pub mod state;
 mod summary;
 mod words;
 
 pub use issues::{Text, folded, follow_up, pull_request, sub_issue};
+pub use plan::plan;
 pub use progress::progress;
 pub use summary::{summary, summary_text};
 

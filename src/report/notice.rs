@@ -138,7 +138,7 @@ pub fn no_such_task(number: TaskNumber, open: usize) -> String {
 fn sequential(plan: &Plan) -> String {
     let name = |index: usize| {
         let title = plan.tasks.get(index).map_or("", |t| t.title.as_str());
-        format!("{} \"{}\"", index + 1, escape::inline(title, 80))
+        format!("{} \"{}\"", plan.number(index).unwrap_or_default(), escape::inline(title, 80))
     };
     let mut text = String::from(
         "Some sub-tasks depend on others, so they cannot be worked on in parallel and nothing was started:\n\n",
@@ -168,7 +168,9 @@ fn sequential(plan: &Plan) -> String {
     let rounds: Vec<String> = plan
         .rounds()
         .iter()
-        .map(|round| round.iter().map(|i| (i + 1).to_string()).collect::<Vec<_>>().join(", "))
+        .map(|round| {
+            round.iter().filter_map(|i| Some(plan.number(*i)?.to_string())).collect::<Vec<_>>().join(", ")
+        })
         .collect();
     if rounds.len() > 1 {
         let _ = write!(text, "\n**Order**: {}\n", rounds.join(" → "));

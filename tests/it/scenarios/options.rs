@@ -35,6 +35,23 @@ async fn only_the_named_tasks_run_under_the_numbers_that_they_have() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_says_one_thing_and_makes_nothing() {
+    let world = World::new(Setup::default()).await;
+    let master = world.open("Epic: the list", &tasks(3));
+    world.say(master, "/orchestrate --dry-run --only 2,3 --model fast");
+    world.until("the plan", |w| said(w, master).len() == 1).await;
+    until_quiet(&world, Duration::from_secs(2)).await;
+    let text = world.said(master)[0].body.clone();
+    assert!(text.contains("### The plan: 2 tasks that can be worked on side by side"), "{text}");
+    assert!(text.contains("comment `/orchestrate --only 2,3 --model fast`"), "{text}");
+    assert_eq!(world.github.read(|w| (w.issues(REPO).len(), said(w, master).len())), (1, 1));
+    world.say(master, "/orchestrate --only 2,3 --model fast");
+    world.until_ended(1).await;
+    assert_eq!(world.github.read(|w| w.sub_issues(REPO, master).len()), 2);
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn options_that_cannot_be_met_start_nothing_and_say_why() {
     let rules = "max_workers = 2\nagent_timeout = \"20m\"\n".to_owned();
     let world = World::new(Setup { rules, ..Setup::default() }).await;

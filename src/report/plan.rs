@@ -1,0 +1,204 @@
+//! The plan as a comment: what `/orchestrate --dry-run` answers.
+
+use super::{escape, notice};
+use crate::domain::{RunPolicy, Size, StartOptions};
+use crate::plan::{Plan, Verdict};
+use std::fmt::Write as _;
+
+/// More edges than this are not drawn: GitHub's renderer refuses above 500, and nobody reads them.
+const MOST_EDGES: usize = 200;
+/// So much of a title is in a box of the graph, in characters.
+const BOX: usize = 40;
+/// So many paths of a task are named.
+const PATHS: usize = 3;
+
+/// What the plan is, why, and how to start it. Nothing was started.
+pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
+    let verdict = plan.verdict(policy.min_tasks as usize);
+    let open = plan.open().count();
+    let tasks = if open == 1 { "1 task".to_owned() } else { format!("{open} tasks") };
+    let ordered = plan.overlaps.iter().any(|o| open_number(plan, o.a).and(open_number(plan, o.b)).is_some());
+    let heading = match verdict {
+        Verdict::Parallel | Verdict::Ordered if ordered => {
+            format!("{tasks}, of which some wait for others")
+        }
+        Verdict::Parallel | Verdict::Ordered => format!("{tasks} that can be worked on side by side"),
+        Verdict::Sequential => format!("{tasks} that depend on one another"),
+        Verdict::TooFew => format!("{tasks}, which is too few"),
+        Verdict::TooMany => format!("{tasks}, which is too many"),
+        Verdict::Empty => "nothing to do".to_owned(),
+    };
+    let mut text = format!("### The plan: {heading}\n\n");
+    if open > 0 && open <= Plan::MAX_TASKS {
+        table(plan, &mut text);
+        graph(plan, &mut text);
+    }
+    match verdict {
+        Verdict::Parallel | Verdict::Ordered => {
+            let agent = escape::inline(&policy.agent, 40);
+            let workers = match policy.max_workers {
+                Some(n) => format!("at most {n} at once"),
+                None => "as many at once as the runners have room for".to_owned(),
+            };
+            let _ = write!(
+                text,
+                "The agent is `{agent}`, {workers}. Nothing was started. To start this, comment `{}`.",
+                options.command()
+            );
+        }
+        refused => text.push_str(&notice::plan_refused(plan, refused, policy.min_tasks)),
+    }
+    text
+}
+
+fn open_number(plan: &Plan, index: usize) -> Option<u32> {
+    plan.open().any(|i| i == index).then(|| plan.number(index)).flatten()
+}
+
+fn table(plan: &Plan, text: &mut String) {
+    text.push_str("| # | task | size | files | waits for |\n|--:|---|---|---|---|\n");
+    for index in plan.open() {
+        let task = &plan.tasks[index];
+        let mut paths: Vec<String> = task
+            .paths
+            .iter()
+            .take(PATHS)
+            .map(|p| format!("`{}`", escape::inline(&p.replace('`', "'"), 80)))
+            .collect();
+        if task.paths.len() > PATHS {
+            paths.push(format!("and {} more", task.paths.len() - PATHS));
+        }
+        let issue = task.existing_issue.map(|n| format!(" (#{n})")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "| {} | {}{issue} | {} | {} | {} |",
+            plan.number(index).unwrap_or_default(),
+            escape::inline(&task.title, 120),
+            match task.size {
+                Size::S => "S",
+                Size::M => "M",
+                Size::L => "L",
+            },
+            paths.join(", "),
+            waits(plan, index).join("; ")
+        );
+    }
+    text.push('\n');
+}
+
+/// What a task waits for, each with the reason.
+fn waits(plan: &Plan, index: usize) -> Vec<String> {
+    let said = |reason: &str| escape::inline(reason, 100);
+    let mut all = Vec::new();
+    for d in plan.open_dependencies().filter(|d| d.task == index) {
+        all.extend(plan.number(d.on).map(|n| format!("{n}: \"{}\"", said(&d.reason))));
+    }
+    for b in plan.open_barriers().filter(|b| b.after.contains(&index)) {
+        let before: Vec<String> =
+            b.before.iter().filter_map(|i| open_number(plan, *i)).map(|n| n.to_string()).collect();
+        all.push(format!("{}: \"{}\"", before.join(", "), said(&b.reason)));
+    }
+    for o in plan.overlaps.iter().filter(|o| o.b == index) {
+        all.extend(open_number(plan, o.a).map(|n| format!("{n}: {}", said(&o.reason))));
+    }
+    all
+}
+
+/// The graph of what waits for what; nothing where nothing waits, or too much does to be drawn.
+fn graph(plan: &Plan, text: &mut String) {
+    let mut edges = Vec::new();
+    for d in plan.open_dependencies() {
+        edges.push((d.on, "-->", d.task));
+    }
+    for b in plan.open_barriers() {
+        edges.extend(b.before.iter().flat_map(|from| b.after.iter().map(move |to| (*from, "-->", *to))));
+    }
+    edges.extend(plan.overlaps.iter().map(|o| (o.a, "-.->", o.b)));
+    let edges: Vec<String> = edges
+        .into_iter()
+        .filter_map(|(from, arrow, to)| {
+            Some(format!("  t{} {arrow} t{}\n", open_number(plan, from)?, open_number(plan, to)?))
+        })
+        .collect();
+    if edges.is_empty() || edges.len() > MOST_EDGES {
+        return;
+    }
+    text.push_str("<details><summary>Graph</summary>\n\n```mermaid\nflowchart LR\n");
+    for index in plan.open() {
+        let number = plan.number(index).unwrap_or_default();
+        let _ = writeln!(text, "  t{number}[\"{number} {}\"]", label(&plan.tasks[index].title));
+    }
+    text.push_str(&edges.concat());
+    text.push_str("```\n\n");
+    if edges.iter().any(|edge| edge.contains("-.->")) {
+        text.push_str("A dotted arrow: both name the same place, so the later one starts from the earlier one's work.\n\n");
+    }
+    text.push_str("</details>\n\n");
+}
+
+/// A title in a box of the graph. Whatever means something to the renderer is written as its code.
+fn label(title: &str) -> String {
+    let shown = escape::cut(&title.split_whitespace().collect::<Vec<_>>().join(" "), BOX);
+    let plain = |c: char| c.is_alphanumeric() || " .,_-/…".contains(c);
+    shown.chars().map(|c| if plain(c) { c.to_string() } else { format!("#{};", c as u32) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn said(body: &str, options: &StartOptions) -> String {
+        let mut read = crate::plan::read("Epic: the menu", body, Some(1), Some(("acme", "app")));
+        let mut policy = RunPolicy::default();
+        options.lower(&mut policy).expect("within the limits");
+        if !options.only.is_empty() {
+            read.choose(&options.only).expect("they exist");
+        }
+        plan(&read, &policy, options)
+    }
+
+    const MENU: &str = "## Tasks\n\n- [x] Buy a board\n- [ ] Add the soup to `src/menu.txt`\n- [ ] Add the salad to `src/menu.txt`\n- [ ] Write `docs/hours.md`: \"open\" | <b>closed</b> @everyone\n";
+
+    #[test]
+    fn a_plan_is_a_table_a_graph_and_the_way_to_start_it() {
+        let options = StartOptions {
+            max_workers: Some(2),
+            timeout: Some(Duration::from_secs(600)),
+            dry_run: true,
+            ..StartOptions::default()
+        };
+        assert_eq!(said(MENU, &options), include_str!("../../tests/fixtures/reports/plan.md").trim_end());
+    }
+
+    #[test]
+    fn tasks_that_are_left_out_are_in_nobodys_way() {
+        let options = StartOptions { only: vec![2, 3], dry_run: true, ..StartOptions::default() };
+        let text = said(MENU, &options);
+        assert!(text.contains("### The plan: 2 tasks that can be worked on side by side"), "{text}");
+        assert!(text.contains("| 2 | Add the salad") && !text.contains("mermaid"), "{text}");
+        assert!(text.ends_with("To start this, comment `/orchestrate --only 2,3`."), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_start_says_why() {
+        let body = "## Tasks\n\n- [ ] Write the schema\n- [ ] Write the importer (depends on task 1)\n- [ ] Write the page\n";
+        let text = said(body, &StartOptions::default());
+        assert_eq!(text, include_str!("../../tests/fixtures/reports/plan-in-order.md").trim_end());
+        let few = said("## Tasks\n\n- [ ] Write the schema\n", &StartOptions::default());
+        assert!(few.contains("### The plan: 1 task, which is too few"), "{few}");
+        let none = said("It is broken.", &StartOptions::default());
+        assert!(none.starts_with("### The plan: nothing to do\n\nI found no sub-tasks"), "{none}");
+    }
+
+    #[test]
+    fn no_title_breaks_the_graph() {
+        for hostile in
+            ["a\"]; click t1 \"x\"", "end", "a `b` <script>", "%%{init: {}}%%", "a\n-->b", "#quot;"]
+        {
+            let text = label(hostile);
+            assert!(!text.contains(['"', ']', '<', '`', '{', '\n', '>']), "{text}");
+            assert_eq!(text.matches('#').count(), text.matches(';').count(), "{text}");
+        }
+    }
+}
