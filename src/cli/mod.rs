@@ -7,8 +7,10 @@ mod demo_agent;
 mod embedded;
 mod exit;
 mod healthcheck;
+mod issue_file;
 mod live;
 mod local;
+mod plan;
 mod plane;
 mod run;
 mod runner;
@@ -32,6 +34,7 @@ struct Cli {
 enum Verb {
     Demo(demo::Args),
     Run(run::Args),
+    Plan(plan::Args),
     Serve(serve::Args),
     Healthcheck(healthcheck::Args),
     #[command(hide = true)]
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Verb::DemoAgent => demo_agent::main(),
         Verb::Healthcheck(args) => healthcheck::main(&args),
         Verb::Demo(args) => async_main(demo::main(args)),
+        Verb::Plan(args) => ended_as(plan::main(&args)),
         Verb::Run(args) => async_main(run::main(args)),
         Verb::Serve(args) => async_main(serve::main(args)),
         Verb::Runner(args) => async_main(runner::main(args)),
@@ -90,6 +94,10 @@ fn async_main(work: impl Future<Output = anyhow::Result<Exit>>) -> ExitCode {
     };
     let ended = runtime.block_on(work);
     runtime.shutdown_background();
+    ended_as(ended)
+}
+
+fn ended_as(ended: anyhow::Result<Exit>) -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(error) => {

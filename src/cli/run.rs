@@ -1,6 +1,7 @@
 //! `divisi run`: an issue in a file, a repository on this disk, the same work. Finished branches come back.
 
 use super::exit::Exit;
+use super::issue_file::{self, IssueFile};
 use super::live::Live;
 use super::local::{self, Local, Setup};
 use super::terminal::{ended, say};
@@ -38,24 +39,11 @@ pub(super) struct Args {
     keep: bool,
 }
 
-/// GitHub's limit of an issue's text, which holds for the simulated one too.
-const MAX_BODY: usize = 65_536;
-
 /// Where a repository's rules are.
 const REPO_FILE: &str = ".github/divisi.toml";
 
 pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
-    let text = std::fs::read_to_string(&args.issue)
-        .map_err(|e| ended(Exit::CannotParse, format!("cannot read {}: {e}", args.issue.display())))?;
-    let (title, body) = title_and_body(&text, &args.issue);
-    if body.chars().count() > MAX_BODY {
-        let size = body.chars().count();
-        let file = args.issue.display();
-        return Err(ended(
-            Exit::CannotParse,
-            format!("{file} has {size} characters; an issue has at most {MAX_BODY}"),
-        ));
-    }
+    let IssueFile { title, body, .. } = issue_file::read(&args.issue, None)?;
     let title = crate::report::title(&title);
     let git = Git::new(std::path::absolute(&args.repo)?).await?;
     let no_repo = |_| ended(Exit::Other, format!("{} is not a git repository", args.repo.display()));
@@ -164,20 +152,6 @@ fn is_program(name: &str) -> bool {
     }
     let path = host::search_path();
     path.to_string_lossy().split(':').any(|dir| Path::new(dir).join(name).is_file())
-}
-
-/// The first heading is the title; without one the file's name is.
-fn title_and_body(text: &str, path: &Path) -> (String, String) {
-    let text = text.trim_start_matches('\u{feff}');
-    let first = text.lines().position(|l| !l.trim().is_empty()).unwrap_or(0);
-    let lines: Vec<&str> = text.lines().collect();
-    match lines.get(first).and_then(|l| l.strip_prefix("# ")) {
-        Some(title) => (title.trim().to_owned(), lines[first + 1..].join("\n")),
-        None => {
-            let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or("Issue");
-            (name.to_owned(), text.to_owned())
-        }
-    }
 }
 
 async fn policy(git: &Git) -> anyhow::Result<RunPolicy> {

@@ -16,8 +16,12 @@ const BREAK: char = '\u{2060}';
 /// One line of foreign text for a table cell, a list or a heading: no line ends, no table or HTML syntax, no
 /// mention, no reference that notifies, at most `max` characters.
 pub fn inline(text: &str, max: usize) -> String {
-    let line = cut(&visible(&text.split_whitespace().collect::<Vec<_>>().join(" ")), max);
-    harmless(&line).replace('|', "\\|")
+    harmless(&line(text, max)).replace('|', "\\|")
+}
+
+/// One line of foreign text for a terminal: nothing hidden, no control characters, at most `max` characters.
+pub fn line(text: &str, max: usize) -> String {
+    cut(&visible(&text.split_whitespace().collect::<Vec<_>>().join(" ")), max)
 }
 
 /// Several lines of foreign Markdown that stay Markdown: mentions, closing words, commands, HTML and markers in it

@@ -12,7 +12,7 @@ mod summary;
 mod words;
 
 pub use issues::{Text, folded, follow_up, pull_request, sub_issue};
-pub use plan::plan;
+pub use plan::{plan, plan_text};
 pub use progress::progress;
 pub use summary::{summary, summary_text};
 

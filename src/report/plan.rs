@@ -16,19 +16,7 @@ const PATHS: usize = 3;
 pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
     let verdict = plan.verdict(policy.min_tasks as usize);
     let open = plan.open().count();
-    let tasks = if open == 1 { "1 task".to_owned() } else { format!("{open} tasks") };
-    let ordered = plan.overlaps.iter().any(|o| open_number(plan, o.a).and(open_number(plan, o.b)).is_some());
-    let heading = match verdict {
-        Verdict::Parallel | Verdict::Ordered if ordered => {
-            format!("{tasks}, of which some wait for others")
-        }
-        Verdict::Parallel | Verdict::Ordered => format!("{tasks} that can be worked on side by side"),
-        Verdict::Sequential => format!("{tasks} that depend on one another"),
-        Verdict::TooFew => format!("{tasks}, which is too few"),
-        Verdict::TooMany => format!("{tasks}, which is too many"),
-        Verdict::Empty => "nothing to do".to_owned(),
-    };
-    let mut text = format!("### The plan: {heading}\n\n");
+    let mut text = format!("### The plan: {}\n\n", heading(plan, verdict));
     if open > 0 && open <= Plan::MAX_TASKS {
         table(plan, &mut text);
         graph(plan, &mut text);
@@ -49,6 +37,66 @@ pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
         refused => text.push_str(&notice::plan_refused(plan, refused, policy.min_tasks)),
     }
     text
+}
+
+/// What kind of plan it is, in a few words.
+fn heading(plan: &Plan, verdict: Verdict) -> String {
+    let open = plan.open().count();
+    let tasks = if open == 1 { "1 task".to_owned() } else { format!("{open} tasks") };
+    let ordered = plan.overlaps.iter().any(|o| open_number(plan, o.a).and(open_number(plan, o.b)).is_some());
+    match verdict {
+        Verdict::Parallel | Verdict::Ordered if ordered => {
+            format!("{tasks}, of which some wait for others")
+        }
+        Verdict::Parallel | Verdict::Ordered => format!("{tasks} that can be worked on side by side"),
+        Verdict::Sequential => format!("{tasks} that depend on one another"),
+        Verdict::TooFew => format!("{tasks}, which is too few"),
+        Verdict::TooMany => format!("{tasks}, which is too many"),
+        Verdict::Empty => "nothing to do".to_owned(),
+    }
+}
+
+/// The plan for a terminal. `skipped` lines of the file stand before the issue's text.
+pub fn plan_text(plan: &Plan, policy: &RunPolicy, skipped: usize) -> String {
+    let verdict = plan.verdict(policy.min_tasks as usize);
+    let mut text = format!("The plan: {}\n\n", heading(plan, verdict));
+    for (index, task) in plan.tasks.iter().enumerate() {
+        let number = plan.number(index).map_or("done".to_owned(), |n| n.to_string());
+        let title = escape::line(&task.title, 120);
+        let line = task.line + skipped;
+        let _ = writeln!(text, "{number:>5}  {}  {title}  (line {line})", size(task.size));
+        for wait in waits(plan, index, escape::line) {
+            let _ = writeln!(text, "          waits for {wait}");
+        }
+    }
+    let cycle = plan.cycle_edges();
+    if !cycle.is_empty() {
+        text.push_str("\nThese wait for one another, so no order can satisfy them:\n");
+        for edge in &cycle {
+            let number = |index: usize| plan.number(index).unwrap_or_default();
+            let _ = writeln!(text, "  {} waits for {}", number(edge.task), number(edge.on));
+        }
+    }
+    let rounds = plan.rounds();
+    if verdict == Verdict::Sequential && rounds.len() > 1 {
+        let round = |round: &Vec<usize>| {
+            let numbers = round.iter().filter_map(|i| Some(plan.number(*i)?.to_string()));
+            numbers.collect::<Vec<_>>().join(", ")
+        };
+        let _ = writeln!(text, "\nOrder: {}", rounds.iter().map(round).collect::<Vec<_>>().join(" → "));
+    }
+    if plan.tasks.is_empty() {
+        text.push_str("List the sub-tasks as check boxes (- [ ] …), as a numbered list, or as headings under a section such as \"Tasks\".");
+    }
+    text.trim_end().to_owned()
+}
+
+fn size(size: Size) -> &'static str {
+    match size {
+        Size::S => "S",
+        Size::M => "M",
+        Size::L => "L",
+    }
 }
 
 fn open_number(plan: &Plan, index: usize) -> Option<u32> {
@@ -74,21 +122,17 @@ fn table(plan: &Plan, text: &mut String) {
             "| {} | {}{issue} | {} | {} | {} |",
             plan.number(index).unwrap_or_default(),
             escape::inline(&task.title, 120),
-            match task.size {
-                Size::S => "S",
-                Size::M => "M",
-                Size::L => "L",
-            },
+            size(task.size),
             paths.join(", "),
-            waits(plan, index).join("; ")
+            waits(plan, index, escape::inline).join("; ")
         );
     }
     text.push('\n');
 }
 
 /// What a task waits for, each with the reason.
-fn waits(plan: &Plan, index: usize) -> Vec<String> {
-    let said = |reason: &str| escape::inline(reason, 100);
+fn waits(plan: &Plan, index: usize, shown: fn(&str, usize) -> String) -> Vec<String> {
+    let said = |reason: &str| shown(reason, 100);
     let mut all = Vec::new();
     for d in plan.open_dependencies().filter(|d| d.task == index) {
         all.extend(plan.number(d.on).map(|n| format!("{n}: \"{}\"", said(&d.reason))));

@@ -190,3 +190,61 @@ fn healthcheck_tells_when_nothing_answers() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("nothing answers at 127.0.0.1:1"));
 }
+
+/// `divisi plan` with these arguments and this standard input: exit code, output, errors.
+fn plan(args: &[&str], input: &str) -> (Option<i32>, String, String) {
+    use std::io::Write as _;
+    let tmp = tempfile::tempdir().expect("a directory");
+    let mut command = divisi(tmp.path());
+    command.arg("plan").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("divisi");
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("it ends");
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_plan_is_read_from_a_file_or_from_standard_input() {
+    let menu = "\n# Epic: menu\n\n## Tasks\n\n- [x] Buy a board\n- [ ] Add the soup to `src/menu.txt`\n- [ ] Add | the \u{1b}[31msalad to `src/menu.txt`\n";
+    let (code, said, _) = plan(&["-"], menu);
+    let expected = "The plan: 2 tasks, of which some wait for others\n\n \
+                    done  S  Buy a board  (line 6)\n    \
+                    1  M  Add the soup to `src/menu.txt`  (line 7)\n    \
+                    2  M  Add | the [31msalad to `src/menu.txt`  (line 8)\n          \
+                    waits for 1: both name the path `src/menu.txt`\n";
+    assert_eq!((code, said.as_str()), (Some(0), expected));
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&file, menu).expect("written");
+    let path = file.path().to_str().expect("UTF-8");
+    let (code, said, _) = plan(&[path, "--json"], "");
+    let json: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &json["verdict"], &json["is_master"]), (Some(0), &"parallel".into(), &true.into()));
+    assert_eq!(json["tasks"][1]["title"], "Add the soup to `src/menu.txt`");
+    assert_eq!((&json["overlaps"][0]["a"], &json["overlaps"][0]["b"]), (&1.into(), &2.into()));
+}
+
+#[test]
+fn the_exit_code_of_a_plan_is_its_verdict() {
+    let ring =
+        "## Tasks\n\n- [ ] A thing (after task 2)\n- [ ] Another thing (after task 1)\n- [ ] A third thing\n";
+    let (code, said, _) = plan(&["-", "--title", "Epic: ring"], ring);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("no order can satisfy them:\n  1 waits for 2\n  2 waits for 1\n"), "{said}");
+    let (code, said, _) = plan(&["-"], "It crashes.");
+    assert_eq!(code, Some(3));
+    assert!(said.starts_with("The plan: nothing to do\n\nList the sub-tasks as check boxes"), "{said}");
+    let one = "## Tasks\n\n- [ ] A single thing\n";
+    assert_eq!(plan(&["-", "--title", "Epic"], one).0, Some(3));
+    let repo = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(repo.path().join(".github")).expect("made");
+    std::fs::write(repo.path().join(".github/divisi.toml"), "min_tasks = 1\n").expect("written");
+    let dir = repo.path().to_str().expect("UTF-8");
+    assert_eq!(plan(&["-", "--title", "Epic", "--repo", dir], one).0, Some(0));
+    std::fs::write(repo.path().join(".github/divisi.toml"), "min_task = 1\n").expect("written");
+    let (code, _, errors) = plan(&["-", "--repo", dir], one);
+    assert!(code == Some(9) && errors.contains("did you mean `min_tasks`?"), "{errors}");
+    let (code, _, errors) = plan(&["-"], &"x".repeat(70_000));
+    assert!(code == Some(3) && errors.contains("an issue has at most 65536"), "{errors}");
+    let (code, _, errors) = plan(&["/nowhere/issue.md"], "");
+    assert!(code == Some(3) && errors.contains("cannot read /nowhere/issue.md"), "{errors}");
+}
