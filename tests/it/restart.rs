@@ -29,7 +29,12 @@ fn lines(path: &Path) -> usize {
 
 /// `agent-{task}.status.json`.
 fn status(world: &World, master: u64, task: usize) -> Value {
-    let path = world.run_dir().join(format!(".claude/runtime/parallel/{master}/agent-{task}.status.json"));
+    // A run's directory is named after its master issue; a test may have many.
+    let runs = std::fs::read_dir(world.data().join("runs/acme/app")).expect("runs").flatten();
+    let of_master = format!("orch-{master}-");
+    let mut runs = runs.filter(|run| run.file_name().to_string_lossy().starts_with(&of_master));
+    let run = runs.next().expect("the master's run").path();
+    let path = run.join(format!(".claude/runtime/parallel/{master}/agent-{task}.status.json"));
     serde_json::from_slice(&std::fs::read(path).expect("a status file")).expect("JSON")
 }
 
