@@ -287,7 +287,8 @@ fn split(rest: &str) -> Result<Vec<String>, Misunderstood> {
     for c in rest.chars() {
         match (quote, c) {
             (Some(open), _) if c == open => quote = None,
-            (None, '"' | '\'') => {
+            // Within a word it is an apostrophe.
+            (None, '"' | '\'') if word.as_deref().is_none_or(|w: &str| w.ends_with('=')) => {
                 quote = Some(c);
                 word.get_or_insert_default();
             }
@@ -388,6 +389,7 @@ mod tests {
         wrong("--dry-run 1", "1", Some("/orchestrate --dry-run"));
         wrong("--cancel=2", "2", Some("/orchestrate --cancel"));
         wrong("--agent \"claude", "claude", None);
+        wrong("--cancel don't", "don't", Some("/orchestrate --cancel"));
     }
 
     #[test]
