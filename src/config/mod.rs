@@ -6,6 +6,7 @@
 //! the start: Divisi never goes on with defaults in place of what it could not read.
 
 mod environment;
+mod file_kind;
 pub mod host;
 mod load;
 mod machine;
@@ -20,9 +21,10 @@ mod server;
 mod value;
 
 pub use environment::Warning;
-pub use load::{Layers, Loaded, check, load, load_agents};
+pub use file_kind::FileKind;
+pub use load::{Checked, Layers, Loaded, check, load, load_agents};
 pub use machine::default_slots;
-pub use problem::{ConfigError, Problem};
+pub use problem::{ConfigError, Place, Problem};
 pub use repository::{RepoFile, RepoFileError};
 pub use runner::{HandoverError, RunnerConfig};
 pub use server::{
