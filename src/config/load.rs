@@ -253,10 +253,9 @@ fn merge<'a>(
     environment: impl Iterator<Item = &'a Entry>,
 ) -> Result<Raw, config::ConfigError> {
     let mut layers: ConfigBuilder<DefaultState> = config::Config::builder();
-    for key in SERVER.iter().filter(|key| !key.default.is_empty()) {
-        let table: toml::Table = toml::from_str(&format!("value = {}", key.default))
-            .map_err(|error| config::ConfigError::Message(error.to_string()))?;
-        for (_, value) in table {
+    for key in SERVER {
+        // A test parses every default, so one that does not parse is none.
+        if let Some(value) = key.default_value() {
             layers = layers.set_default(key.path, plain(&value))?;
         }
     }

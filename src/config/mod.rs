@@ -8,6 +8,7 @@
 mod environment;
 mod file_kind;
 pub mod host;
+mod json_schema;
 mod load;
 mod machine;
 mod nearest;
@@ -22,6 +23,7 @@ mod value;
 
 pub use environment::Warning;
 pub use file_kind::FileKind;
+pub use json_schema::json_schema;
 pub use load::{Checked, Layers, Loaded, check, load, load_agents};
 pub use machine::default_slots;
 pub use problem::{ConfigError, Place, Problem};
