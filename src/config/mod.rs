@@ -5,6 +5,7 @@
 //! key; only then are the layers put together: defaults < file < environment. A file that does not parse stops
 //! the start: Divisi never goes on with defaults in place of what it could not read.
 
+mod effective;
 mod environment;
 mod file_kind;
 pub mod host;
@@ -21,6 +22,7 @@ mod secret;
 mod server;
 mod value;
 
+pub use effective::{Origin, Setting, Shown};
 pub use environment::Warning;
 pub use file_kind::FileKind;
 pub use json_schema::json_schema;
