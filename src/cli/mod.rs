@@ -1,6 +1,7 @@
 //! The command line: one verb a file, all wiring, the only printer and the only exit code.
 
 mod behind;
+mod config;
 mod crash_point;
 mod demo;
 mod demo_agent;
@@ -34,6 +35,7 @@ enum Verb {
     Run(run::Args),
     Serve(serve::Args),
     Healthcheck(healthcheck::Args),
+    Config(config::Args),
     #[command(hide = true)]
     Runner(runner::Args),
     /// The demo's own agent.
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Verb::DemoAgent => demo_agent::main(),
         Verb::Healthcheck(args) => healthcheck::main(&args),
+        Verb::Config(args) => config::main(args),
         Verb::Demo(args) => async_main(demo::main(args)),
         Verb::Run(args) => async_main(run::main(args)),
         Verb::Serve(args) => async_main(serve::main(args)),
