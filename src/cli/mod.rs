@@ -1,6 +1,7 @@
 //! The command line: one verb a file, all wiring, the only printer and the only exit code.
 
 mod behind;
+mod config;
 mod crash_point;
 mod demo;
 mod demo_agent;
@@ -37,6 +38,7 @@ enum Verb {
     Plan(plan::Args),
     Serve(serve::Args),
     Healthcheck(healthcheck::Args),
+    Config(config::Args),
     #[command(hide = true)]
     Runner(runner::Args),
     /// The demo's own agent.
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Verb::DemoAgent => demo_agent::main(),
         Verb::Healthcheck(args) => healthcheck::main(&args),
+        Verb::Config(args) => config::main(args),
         Verb::Demo(args) => async_main(demo::main(args)),
         Verb::Plan(args) => ended_as(plan::main(&args)),
         Verb::Run(args) => async_main(run::main(args)),

@@ -34,6 +34,11 @@ pub(super) fn draw(text: &str) {
     let _ = out.flush();
 }
 
+/// One line beside the result.
+pub(super) fn warn(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// What went wrong, with its causes.
 pub(super) fn error(error: &anyhow::Error) {
     let mut text = String::new();

@@ -54,6 +54,7 @@ pub(super) fn read_environment(variables: &[(String, String)]) -> Environment {
                     message: format!("found {}", describe(key.kind, &value)),
                     expected: key.kind.expected(),
                     nearest: None,
+                    absent: false,
                 });
             }
         } else if is_agent_variable(&path) {

@@ -41,23 +41,20 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
 }
 
+/// What was found in layers that hold no mistake.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// What `divisi serve` needs beside them before it starts.
+    pub absent: Vec<Problem>,
+    /// What should be said but does not stop the start.
+    pub warnings: Vec<Warning>,
+}
+
 /// Reads the file at `path` (else `DIVISI_CONFIG`, else `divisi.toml` here if there is one) and the environment.
 ///
 /// A file that was named must exist; a file with a mistake is an error, whatever the environment says.
 pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigError> {
-    layers(path)?.resolve()
-}
-
-fn layers(path: Option<&Path>) -> Result<Layers, ConfigError> {
-    let named = path.map(Path::to_owned).or_else(|| host::variable(host::CONFIG).map(PathBuf::from));
-    let must_exist = named.is_some();
-    let path = named.unwrap_or_else(|| PathBuf::from(USUAL_FILE));
-    let file = match std::fs::read_to_string(&path) {
-        Ok(text) => Some((path.display().to_string(), text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => None,
-        Err(source) => return Err(ConfigError::Read { file: path, source }),
-    };
-    Ok(Layers { file, environment: host::own_variables(), slots: default_slots() })
+    Layers::read(path)?.resolve()
 }
 
 /// Checks one server file alone: its syntax, keys and values, not whether anything is missing.
@@ -70,10 +67,37 @@ pub fn check(name: &str, text: &str) -> Result<(), ConfigError> {
 /// # Errors
 /// As [`load`], but nothing is missing without `[github]`.
 pub fn load_agents(path: Option<&Path>) -> Result<BTreeMap<String, Agent>, ConfigError> {
-    layers(path)?.agents()
+    Layers::read(path)?.agents()
 }
 
 impl Layers {
+    /// The file and the environment as [`load`] finds them.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`] when a file that was named, or is there, cannot be read.
+    pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let named = path.map(Path::to_owned).or_else(|| host::variable(host::CONFIG).map(PathBuf::from));
+        let must_exist = named.is_some();
+        let path = named.unwrap_or_else(|| PathBuf::from(USUAL_FILE));
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => Some((path.display().to_string(), text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => None,
+            Err(source) => return Err(ConfigError::Read { file: path, source }),
+        };
+        Ok(Self { file, environment: host::own_variables(), slots: default_slots() })
+    }
+
+    /// What [`Layers::resolve`] would say, told apart: what is wrong is the error, what is only not here comes back.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with all mistakes, but without what is only absent.
+    pub fn check(&self) -> Result<Checked, ConfigError> {
+        let (raw, entries, warnings) = self.merged()?;
+        let problems = assemble(raw, &entries, self.slots).err().unwrap_or_default();
+        let (absent, wrong): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.absent);
+        if wrong.is_empty() { Ok(Checked { absent, warnings }) } else { Err(self.wrong(wrong)) }
+    }
+
     /// Puts the layers together.
     pub fn resolve(self) -> Result<Loaded, ConfigError> {
         let (raw, entries, warnings) = self.merged()?;
@@ -97,19 +121,25 @@ impl Layers {
         ConfigError::invalid(self.file(), problems)
     }
 
-    /// All values, and where each was given.
-    fn merged(&self) -> Result<(Raw, Vec<Entry>, Vec<Warning>), ConfigError> {
+    /// Every value that was given, checked against its key: the file's in its order, then the environment's.
+    pub(super) fn entries(&self) -> Result<(Vec<Entry>, Vec<Warning>), ConfigError> {
         let mut entries = match self.file() {
             Some((name, text)) => read(name, text, SERVER).map_err(|problems| self.wrong(problems))?,
             None => Vec::new(),
         };
-        let from_file = entries.len();
         let (variables, warnings, problems) = read_environment(&self.environment);
         if !problems.is_empty() {
             return Err(self.wrong(problems));
         }
         entries.extend(variables);
-        let raw = merge(self.file().map(|(_, text)| text), &entries[from_file..]).map_err(|error| {
+        Ok((entries, warnings))
+    }
+
+    /// All values, and where each was given.
+    fn merged(&self) -> Result<(Raw, Vec<Entry>, Vec<Warning>), ConfigError> {
+        let (entries, warnings) = self.entries()?;
+        let from_environment = entries.iter().filter(|entry| is_variable(&entry.place));
+        let raw = merge(self.file().map(|(_, text)| text), from_environment).map_err(|error| {
             // Each layer was checked alone, so this is a disagreement between them.
             self.wrong(vec![missing("", &error.to_string())])
         })?;
@@ -219,12 +249,14 @@ struct RawProof {
 }
 
 /// Defaults < file < environment.
-fn merge(file: Option<&str>, environment: &[Entry]) -> Result<Raw, config::ConfigError> {
+fn merge<'a>(
+    file: Option<&str>,
+    environment: impl Iterator<Item = &'a Entry>,
+) -> Result<Raw, config::ConfigError> {
     let mut layers: ConfigBuilder<DefaultState> = config::Config::builder();
-    for key in SERVER.iter().filter(|key| !key.default.is_empty()) {
-        let table: toml::Table = toml::from_str(&format!("value = {}", key.default))
-            .map_err(|error| config::ConfigError::Message(error.to_string()))?;
-        for (_, value) in table {
+    for key in SERVER {
+        // A test parses every default, so one that does not parse is none.
+        if let Some(value) = key.default_value() {
             layers = layers.set_default(key.path, plain(&value))?;
         }
     }
@@ -259,7 +291,13 @@ fn missing(key: &str, message: &str) -> Problem {
         message: message.to_owned(),
         expected: String::new(),
         nearest: None,
+        absent: false,
     }
+}
+
+/// Whether the environment gave it, which is the higher layer.
+fn is_variable(place: &Place) -> bool {
+    matches!(place, Place::Variable(_))
 }
 
 /// Where a key was given last, and thereby which layer won.
@@ -312,7 +350,8 @@ fn github(raw: RawGitHub, entries: &[Entry], problems: &mut Vec<Problem>) -> Opt
     let before = problems.len();
     let absent = |key: &str| {
         let variable = format!("{PREFIX}{}", key.replace('.', "__").to_uppercase());
-        missing(key, &format!("is missing; set it in the file, or as {variable}"))
+        let message = format!("is missing; set it in the file, or as {variable}");
+        Problem { absent: true, ..missing(key, &message) }
     };
     if raw.app_id.is_none() {
         problems.push(absent("github.app_id"));
@@ -355,7 +394,7 @@ fn private_key(
     use secrecy::ExposeSecret as _;
     let text_place = place_of(entries, "github.private_key");
     let path_place = place_of(entries, "github.private_key_path");
-    let wins = |place: &Option<Place>| matches!(place, Some(Place::Variable(_)));
+    let wins = |place: &Option<Place>| place.as_ref().is_some_and(is_variable);
     let (key, place, result) = match (text, path) {
         (Some(_), Some(_)) if wins(&text_place) == wins(&path_place) => {
             let mut problem = missing("github.private_key_path", "is given beside `github.private_key`");
@@ -371,7 +410,8 @@ fn private_key(
     };
     Some(result.map_err(|error| {
         let place = place.unwrap_or(Place::Nowhere);
-        Box::new(Problem { place, ..missing(key, &error.to_string()) })
+        let absent = matches!(error, secret::KeyError::Read { .. });
+        Box::new(Problem { place, absent, ..missing(key, &error.to_string()) })
     }))
 }
 

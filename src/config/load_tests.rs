@@ -231,3 +231,21 @@ fn two_marker_secrets_are_kept_in_their_order() {
     let secrets: Vec<&str> = secrets.iter().map(|s| s.expose_secret()).collect();
     assert_eq!(secrets, ["marker-secret-new", "marker-secret-old"]);
 }
+
+#[test]
+fn a_check_tells_what_is_wrong_from_what_is_not_here() {
+    let at =
+        |text: &str| Layers { file: Some(("divisi.toml".to_owned(), text.to_owned())), ..Layers::default() };
+    let absent = |text: &str| {
+        let absent = at(text).check().unwrap().absent;
+        absent.into_iter().map(|problem| problem.key).collect::<Vec<_>>()
+    };
+    assert_eq!(absent(""), ["github.app_id", "github.webhook_secret", "github.private_key"]);
+    let elsewhere = "[github]\napp_id = 1\nwebhook_secret = \"s\"\nprivate_key_path = \"/none/app.pem\"\n";
+    assert_eq!(absent(elsewhere), ["github.private_key_path"]);
+    assert_eq!(absent(ENOUGH), Vec::<String>::new());
+    let wrong = at("[agents.mine]\nkey = \"k\"\n[metrics]\nlisten = \"0.0.0.0:1\"\n").check().unwrap_err();
+    let keys: Vec<&str> = wrong.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["metrics.listen", "agents.mine.command"]);
+    assert!(at("[github]\nprivate_key = \"no key\"\n").check().is_err());
+}

@@ -5,8 +5,11 @@
 //! key; only then are the layers put together: defaults < file < environment. A file that does not parse stops
 //! the start: Divisi never goes on with defaults in place of what it could not read.
 
+mod effective;
 mod environment;
+mod file_kind;
 pub mod host;
+mod json_schema;
 mod load;
 mod machine;
 mod nearest;
@@ -19,10 +22,13 @@ mod secret;
 mod server;
 mod value;
 
+pub use effective::{Origin, Setting, Shown};
 pub use environment::Warning;
-pub use load::{Layers, Loaded, check, load, load_agents};
+pub use file_kind::FileKind;
+pub use json_schema::json_schema;
+pub use load::{Checked, Layers, Loaded, check, load, load_agents};
 pub use machine::default_slots;
-pub use problem::{ConfigError, Problem};
+pub use problem::{ConfigError, Place, Problem};
 pub use repository::{RepoFile, RepoFileError};
 pub use runner::{HandoverError, RunnerConfig};
 pub use server::{

@@ -59,6 +59,9 @@ pub struct Problem {
     pub expected: String,
     /// The known key that was probably meant.
     pub nearest: Option<String>,
+    /// Whether nothing that was given is wrong, but something that is needed is not here: a setting that the
+    /// environment of another machine may bring, or a key file that lies there.
+    pub absent: bool,
 }
 
 impl fmt::Display for Problem {
@@ -238,6 +241,7 @@ mod tests {
             message: String::new(),
             expected: String::new(),
             nearest: None,
+            absent: false,
         };
         let shown = covered(text, &[problem(text.find('5').unwrap()), problem(text.find("b =").unwrap())]);
         assert_eq!(shown.len(), text.len());

@@ -24,6 +24,7 @@ pub(super) fn read(file: &str, text: &str, keys: &[Key]) -> Result<Vec<Entry>, V
             message: one_line(message),
             expected: String::new(),
             nearest: None,
+            absent: false,
         }]
     };
     // The same text twice: once for the places, once for the values.
@@ -66,7 +67,7 @@ impl Walk<'_> {
             let Some(value) = values.get(name.get_ref().as_ref()) else { continue };
             path.push(name.get_ref().to_string());
             if let Some(key) = find(self.keys, path) {
-                self.leaf(path, key, spanned.span(), value);
+                self.leaf(path, key, spanned, value);
             } else if is_section(self.keys, path) {
                 self.section(path, name.span(), spanned, value);
             } else {
@@ -97,14 +98,35 @@ impl Walk<'_> {
         }
     }
 
-    fn leaf(&mut self, path: &[String], key: &Key, span: Range<usize>, value: &toml::Value) {
-        if key.kind.accepts(value) {
-            let place = Place::in_file(self.file, self.text, span);
-            self.entries.push(Entry { path: path.to_vec(), place, value: value.clone() });
-        } else {
+    fn leaf(
+        &mut self,
+        path: &[String],
+        key: &Key,
+        spanned: &toml::Spanned<toml::de::DeValue<'_>>,
+        value: &toml::Value,
+    ) {
+        if !key.kind.accepts(value) {
             let found = format!("found {}", describe(key.kind, value));
-            self.problem(path, span, found, &key.kind.expected());
+            self.problem(path, spanned.span(), found, &key.kind.expected());
+            return;
         }
+        let (spans, values) = (spanned.get_ref().as_table(), value.as_table());
+        let (Some(spans), Some(values)) = (spans, values) else {
+            self.entry(path.to_vec(), spanned.span(), value);
+            return;
+        };
+        // Variables are given one by one, as the environment gives them: each has a place of its own.
+        for (name, spanned) in spans {
+            if let Some(value) = values.get(name.get_ref().as_ref()) {
+                let path = path.iter().cloned().chain([name.get_ref().to_string()]).collect();
+                self.entry(path, spanned.span(), value);
+            }
+        }
+    }
+
+    fn entry(&mut self, path: Vec<String>, span: Range<usize>, value: &toml::Value) {
+        let place = Place::in_file(self.file, self.text, span);
+        self.entries.push(Entry { path, place, value: value.clone() });
     }
 
     fn unknown(&mut self, path: &[String], span: Range<usize>) {
@@ -124,6 +146,7 @@ impl Walk<'_> {
             message,
             expected: expected.to_owned(),
             nearest: None,
+            absent: false,
         });
     }
 }

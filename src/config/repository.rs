@@ -2,7 +2,7 @@
 //!
 //! The text is foreign: it is bounded, and everything in an error is to be escaped where it is shown.
 
-use super::problem::{Place, Problem};
+use super::problem::{ConfigError, Place, Problem};
 use super::reader::{Entry, read};
 use super::schema::REPOSITORY;
 use super::value::number;
@@ -50,6 +50,7 @@ impl fmt::Display for RepoFileError {
             message: self.message.clone(),
             expected: self.expected.clone(),
             nearest: self.nearest.clone(),
+            absent: false,
         };
         problem.fmt(f)
     }
@@ -60,25 +61,37 @@ impl std::error::Error for RepoFileError {}
 impl RepoFile {
     /// Reads the file's text; an empty text gives the defaults.
     pub fn parse(text: &str) -> Result<RunPolicy, Box<RepoFileError>> {
-        if text.len() > LARGEST {
-            return Err(Box::new(RepoFileError {
-                line: 1,
-                column: 1,
-                key: String::new(),
-                message: format!("the file has {} bytes", text.len()),
-                expected: format!("at most {LARGEST}"),
-                nearest: None,
-                snippet: String::new(),
-                others: 0,
-            }));
-        }
-        let entries = read(NAME, text, REPOSITORY).map_err(|problems| Box::new(first(text, &problems)))?;
+        // Of a file that is far too long, no line is worth being shown.
+        let shown = if text.len() > LARGEST { "" } else { text };
+        let entries = entries(NAME, text).map_err(|problems| Box::new(first(shown, &problems)))?;
         let mut policy = RunPolicy::default();
         for entry in &entries {
             set(&mut policy, entry);
         }
         Ok(policy)
     }
+
+    /// The same reading for a file on this disk: every mistake at once, under the name that it has here.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with all mistakes, in the order of the file.
+    pub fn check(name: &str, text: &str) -> Result<(), ConfigError> {
+        entries(name, text).map(drop).map_err(|problems| ConfigError::invalid(Some((name, text)), problems))
+    }
+}
+
+fn entries(name: &str, text: &str) -> Result<Vec<Entry>, Vec<Problem>> {
+    if text.len() <= LARGEST {
+        return read(name, text, REPOSITORY);
+    }
+    Err(vec![Problem {
+        place: Place::in_file(name, "", 0..0),
+        key: String::new(),
+        message: format!("the file has {} bytes", text.len()),
+        expected: format!("at most {LARGEST}"),
+        nearest: None,
+        absent: false,
+    }])
 }
 
 /// Takes over one value, which was checked against the table of keys.

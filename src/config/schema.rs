@@ -18,6 +18,14 @@ pub struct Key {
     pub doc: &'static str,
 }
 
+impl Key {
+    /// The default as a value; `None` when there is none.
+    pub(super) fn default_value(&self) -> Option<toml::Value> {
+        let mut table: toml::Table = toml::from_str(&format!("value = {}", self.default)).ok()?;
+        table.remove("value")
+    }
+}
+
 const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
     Key { path, kind, default, doc }
 }

@@ -11,7 +11,7 @@ fn root() -> &'static Path {
 }
 
 /// Every Markdown file of the project: at the top and under `docs/`.
-fn pages() -> Vec<(PathBuf, String)> {
+pub fn pages() -> Vec<(PathBuf, String)> {
     let mut pages = Vec::new();
     for directory in [root().to_owned(), root().join("docs")] {
         for entry in fs::read_dir(directory).unwrap() {
@@ -28,7 +28,7 @@ fn pages() -> Vec<(PathBuf, String)> {
 }
 
 /// The fenced blocks of a page: language and text.
-fn blocks(page: &str) -> Vec<(&str, String)> {
+pub fn blocks(page: &str) -> Vec<(&str, String)> {
     let (mut found, mut open) = (Vec::new(), None);
     for line in page.lines() {
         match (line.strip_prefix("```"), &mut open) {

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod cli;
+mod config;
 mod crash;
 mod deliveries;
 mod deploy_files;
