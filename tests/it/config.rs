@@ -186,14 +186,18 @@ fn settings_are_shown_with_their_origin_and_without_secrets() {
 }
 
 #[test]
-fn a_broken_file_shows_nothing_of_its_secrets() {
-    let file = "[github]\nwebhook_secret = [\"canary-1\", \"\"]\nprivate_key = \"canary-2\"\n[agents.x]\nkeyy = \"canary-3\"\n";
-    let dir = desk(&[("divisi.toml", file)]);
+fn a_mistake_shows_nothing_of_its_secret() {
+    let file = "[github]\nwebhook_secret = [\"canary-1\", \"\"]\n[api]\ntokens = \"canary-2\"\n";
+    let broken = desk(&[("divisi.toml", file)]);
+    let right = desk(&[("divisi.toml", APP)]);
+    let variables = [("DIVISI_API__TOKENS", "canary-3")];
     for words in [&["check"][..], &["check", "--json"], &["show"], &["show", "--json", "--origin"]] {
-        let answer = config(dir.path(), words, &[("DIVISI_API__TOKENS", "canary-4")]);
-        assert_eq!(answer.code, Some(9), "{words:?}");
-        let said = answer.out + &answer.err;
-        assert!(said.contains("agents.x.keyy") && !said.contains("canary"), "{words:?}: {said}");
+        for dir in [&broken, &right] {
+            let answer = config(dir.path(), words, &variables);
+            assert_eq!(answer.code, Some(9), "{words:?}");
+            let said = answer.out + &answer.err;
+            assert!(said.contains("api.tokens") && !said.contains("canary"), "{words:?}: {said}");
+        }
     }
 }
 
