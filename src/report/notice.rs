@@ -148,7 +148,10 @@ fn sequential(plan: &Plan) -> String {
         let _ = writeln!(text, "- {} waits for {} (the text says: \"{reason}\")", name(d.task), name(d.on));
     }
     for b in plan.open_barriers().take(20) {
-        let list = |side: &[usize]| side.iter().take(5).map(|i| name(*i)).collect::<Vec<_>>().join(", ");
+        let open = |i: &&usize| plan.open().any(|o| o == **i);
+        let list = |side: &[usize]| {
+            side.iter().filter(open).take(5).map(|i| name(*i)).collect::<Vec<_>>().join(", ")
+        };
         let reason = escape::inline(&b.reason, 120);
         let _ = writeln!(
             text,
@@ -165,15 +168,8 @@ fn sequential(plan: &Plan) -> String {
             let _ = writeln!(text, "- {} waits for {}: \"{reason}\"", name(edge.task), name(edge.on));
         }
     }
-    let rounds: Vec<String> = plan
-        .rounds()
-        .iter()
-        .map(|round| {
-            round.iter().filter_map(|i| Some(plan.number(*i)?.to_string())).collect::<Vec<_>>().join(", ")
-        })
-        .collect();
-    if rounds.len() > 1 {
-        let _ = write!(text, "\n**Order**: {}\n", rounds.join(" → "));
+    if let Some(order) = super::plan::order(plan) {
+        let _ = write!(text, "\n**Order**: {order}\n");
     }
     let _ = write!(
         text,

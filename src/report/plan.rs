@@ -7,6 +7,12 @@ use std::fmt::Write as _;
 
 /// More edges than this are not drawn: GitHub's renderer refuses above 500, and nobody reads them.
 const MOST_EDGES: usize = 200;
+/// A table of more bytes than this leaves no room for a graph: the comment must end with how to start.
+const MOST_TABLE: usize = 40_000;
+/// And it grows no longer than this, in bytes.
+const LONGEST_TABLE: usize = 50_000;
+/// So many things that a task waits for are named in its row.
+const WAITS: usize = 3;
 /// So much of a title is in a box of the graph, in characters.
 const BOX: usize = 40;
 /// So many paths of a task are named.
@@ -19,7 +25,9 @@ pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
     let mut text = format!("### The plan: {}\n\n", heading(plan, verdict));
     if open > 0 && open <= Plan::MAX_TASKS {
         table(plan, &mut text);
-        graph(plan, &mut text);
+        if text.len() < MOST_TABLE {
+            graph(plan, &mut text);
+        }
     }
     match verdict {
         Verdict::Parallel | Verdict::Ordered => {
@@ -77,18 +85,23 @@ pub fn plan_text(plan: &Plan, policy: &RunPolicy, skipped: usize) -> String {
             let _ = writeln!(text, "  {} waits for {}", number(edge.task), number(edge.on));
         }
     }
-    let rounds = plan.rounds();
-    if verdict == Verdict::Sequential && rounds.len() > 1 {
-        let round = |round: &Vec<usize>| {
-            let numbers = round.iter().filter_map(|i| Some(plan.number(*i)?.to_string()));
-            numbers.collect::<Vec<_>>().join(", ")
-        };
-        let _ = writeln!(text, "\nOrder: {}", rounds.iter().map(round).collect::<Vec<_>>().join(" → "));
+    if let Some(order) = order(plan).filter(|_| verdict == Verdict::Sequential) {
+        let _ = writeln!(text, "\nOrder: {order}");
     }
     if plan.tasks.is_empty() {
         text.push_str("List the sub-tasks as check boxes (- [ ] …), as a numbered list, or as headings under a section such as \"Tasks\".");
     }
     text.trim_end().to_owned()
+}
+
+/// The numbers in rounds, `1, 3 → 2`; `None` where there is but one round.
+pub(super) fn order(plan: &Plan) -> Option<String> {
+    let round = |round: &Vec<usize>| {
+        let numbers = round.iter().filter_map(|i| Some(plan.number(*i)?.to_string()));
+        numbers.collect::<Vec<_>>().join(", ")
+    };
+    let rounds: Vec<String> = plan.rounds().iter().map(round).collect();
+    (rounds.len() > 1).then(|| rounds.join(" → "))
 }
 
 fn size(size: Size) -> &'static str {
@@ -105,13 +118,18 @@ fn open_number(plan: &Plan, index: usize) -> Option<u32> {
 
 fn table(plan: &Plan, text: &mut String) {
     text.push_str("| # | task | size | files | waits for |\n|--:|---|---|---|---|\n");
-    for index in plan.open() {
+    let open: Vec<usize> = plan.open().collect();
+    for (at, &index) in open.iter().enumerate() {
+        if text.len() > LONGEST_TABLE {
+            let _ = writeln!(text, "| | and {} more | | | |", open.len() - at);
+            break;
+        }
         let task = &plan.tasks[index];
         let mut paths: Vec<String> = task
             .paths
             .iter()
             .take(PATHS)
-            .map(|p| format!("`{}`", escape::inline(&p.replace('`', "'"), 80)))
+            .map(|p| format!("`{}`", escape::inline(&p.replace('`', "'"), 60)))
             .collect();
         if task.paths.len() > PATHS {
             paths.push(format!("and {} more", task.paths.len() - PATHS));
@@ -121,26 +139,38 @@ fn table(plan: &Plan, text: &mut String) {
             text,
             "| {} | {}{issue} | {} | {} | {} |",
             plan.number(index).unwrap_or_default(),
-            escape::inline(&task.title, 120),
+            escape::inline(&task.title, 80),
             size(task.size),
             paths.join(", "),
-            waits(plan, index, escape::inline).join("; ")
+            shortened(waits(plan, index, escape::inline)).join("; ")
         );
     }
     text.push('\n');
 }
 
-/// What a task waits for, each with the reason.
+fn shortened(mut all: Vec<String>) -> Vec<String> {
+    if all.len() > WAITS {
+        let more = format!("and {} more", all.len() - WAITS);
+        all.truncate(WAITS);
+        all.push(more);
+    }
+    all
+}
+
+/// What an open task waits for, each with the reason.
 fn waits(plan: &Plan, index: usize, shown: fn(&str, usize) -> String) -> Vec<String> {
-    let said = |reason: &str| shown(reason, 100);
+    let said = |reason: &str| shown(reason, 60);
     let mut all = Vec::new();
+    if open_number(plan, index).is_none() {
+        return all;
+    }
     for d in plan.open_dependencies().filter(|d| d.task == index) {
         all.extend(plan.number(d.on).map(|n| format!("{n}: \"{}\"", said(&d.reason))));
     }
     for b in plan.open_barriers().filter(|b| b.after.contains(&index)) {
         let before: Vec<String> =
             b.before.iter().filter_map(|i| open_number(plan, *i)).map(|n| n.to_string()).collect();
-        all.push(format!("{}: \"{}\"", before.join(", "), said(&b.reason)));
+        all.push(format!("{}: \"{}\"", shortened(before).join(", "), said(&b.reason)));
     }
     for o in plan.overlaps.iter().filter(|o| o.b == index) {
         all.extend(open_number(plan, o.a).map(|n| format!("{n}: {}", said(&o.reason))));
@@ -233,6 +263,46 @@ mod tests {
         assert!(few.contains("### The plan: 1 task, which is too few"), "{few}");
         let none = said("It is broken.", &StartOptions::default());
         assert!(none.starts_with("### The plan: nothing to do\n\nI found no sub-tasks"), "{none}");
+    }
+
+    #[test]
+    fn the_largest_plan_still_ends_with_what_to_do() {
+        let mut wide = crate::plan::read("Epic", MENU, Some(1), None);
+        let task = crate::plan::PlannedTask {
+            title: "ö|".repeat(200),
+            paths: (0..9).map(|n| format!("{n}{}", "ö".repeat(90))).collect(),
+            ..wide.tasks[1].clone()
+        };
+        wide.tasks = vec![task; 100];
+        let after = |n: usize| (0..n).map(move |on| (n, on));
+        wide.overlaps = (0..100)
+            .flat_map(after)
+            .map(|(b, a)| crate::plan::Overlap {
+                a,
+                b,
+                reason: "ö".repeat(300),
+                confidence: crate::plan::Confidence::Likely,
+            })
+            .collect();
+        let text = plan(&wide, &RunPolicy::default(), &StartOptions::default());
+        assert_eq!(escape::body(&text, ""), text, "{} bytes fit", text.len());
+        assert!(text.contains("; and 29 more |"), "{text}");
+        assert!(text.contains("| | and ") && text.ends_with("comment `/orchestrate`."));
+    }
+
+    #[test]
+    fn a_barrier_names_no_task_that_is_done() {
+        let mut read = crate::plan::read("Epic", MENU, Some(1), None);
+        read.overlaps.clear();
+        let reason = "in this order".to_owned();
+        let confidence = crate::plan::Confidence::Certain;
+        read.barriers =
+            vec![crate::plan::Barrier { before: vec![0, 1], after: vec![2, 3], reason, confidence }];
+        let text = plan(&read, &RunPolicy::default(), &StartOptions::default());
+        assert!(
+            text.contains("come after 1 ") && !text.contains("0 \"") && !text.contains("Buy a board"),
+            "{text}"
+        );
     }
 
     #[test]
