@@ -2,7 +2,7 @@
 
 use super::outline::{Content, Outline};
 use super::phrases::Phrases;
-use super::text::{cut, has_any, one_line, spaced};
+use super::text::{cut, has_any, one_line, outside_brackets, spaced};
 use std::sync::OnceLock;
 
 /// Which side of a word of order waits.
@@ -430,22 +430,6 @@ pub(super) fn is_arrow(between: &str) -> bool {
     !tag && !sentence_ends
         && left.split_whitespace().count() <= MOST_WORDS
         && right.chars().all(|c| c.is_whitespace() || matches!(c, '*' | '`' | '_' | '[' | '"'))
-}
-
-fn outside_brackets(text: &str) -> String {
-    let mut depth = 0usize;
-    let kept = text.chars().filter(|&c| {
-        match c {
-            '(' | '（' => depth += 1,
-            ')' | '）' => {
-                depth = depth.saturating_sub(1);
-                return false;
-            }
-            _ => {}
-        }
-        depth == 0
-    });
-    kept.collect()
 }
 
 pub(super) fn is_and(between: &str) -> bool {

@@ -271,8 +271,7 @@ fn is_placeholder(title: &str) -> bool {
     });
     let blank = title.contains("[...]")
         || title.contains("[…]")
-        || matches!(title, "TBD" | "Yes" | "No" | "N/A" | "None" | "Not yet" | "Maybe")
-        || title == "TODO"
+        || matches!(title, "TBD" | "Yes" | "No" | "N/A" | "None" | "Not yet" | "Maybe" | "TODO")
         || title == "Task description";
     angle || bracket || blank || (story && (shouted.count() >= 2 || title.contains(['<', '['])))
 }

@@ -1,7 +1,7 @@
 //! What a section, or an item that heads others, is for: read from its title alone.
 
 use super::phrases::Phrases;
-use super::text::{fold, plain, spaced};
+use super::text::{fold, outside_brackets, plain, spaced};
 use super::words;
 
 /// What a section is for.
@@ -124,23 +124,6 @@ impl Names {
         self.found.iter().any(|(word, before)| *before < longest && phrases.has(word))
             || phrases.any_long(text)
     }
-}
-
-/// Removes what stands in brackets: `Scope (this epic)` → `Scope `.
-fn outside_brackets(title: &str) -> String {
-    let mut depth = 0usize;
-    let kept = title.chars().filter(|&c| {
-        match c {
-            '(' | '（' => depth += 1,
-            ')' | '）' => {
-                depth = depth.saturating_sub(1);
-                return false;
-            }
-            _ => {}
-        }
-        depth == 0
-    });
-    kept.collect()
 }
 
 /// Whether a title is an order (`Update dependencies`), so that its last word does not name a section. Words that are

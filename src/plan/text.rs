@@ -102,6 +102,23 @@ pub(super) fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
 
+/// Removes what stands in brackets: `Scope (this epic)` → `Scope `.
+pub(super) fn outside_brackets(title: &str) -> String {
+    let mut depth = 0usize;
+    let kept = title.chars().filter(|&c| {
+        match c {
+            '(' | '（' => depth += 1,
+            ')' | '）' => {
+                depth = depth.saturating_sub(1);
+                return false;
+            }
+            _ => {}
+        }
+        depth == 0
+    });
+    kept.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
