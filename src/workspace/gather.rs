@@ -148,12 +148,12 @@ pub async fn unlock(
     let git = Inside { launcher, settings, workspace, author };
     let what = "remove what an interrupted git left";
     let repo = workspace.paths.private_repo.display().to_string();
-    // Agents may name a branch as git names its half-written list of packed refs: that one is only in the repository's own
-    // directory.
-    let half_packed = format!("{repo}/{HALF_PACKED_REFS}");
-    let locks = ["(", "-name", "*.lock", "-not", "-path", "*/objects/*", "-o", "-path", &half_packed, ")"];
-    let places = [&[repo.as_str(), "-depth", "-type", "f"][..], &locks, &["-delete"]].concat();
+    let places =
+        [repo.as_str(), "-depth", "-name", "*.lock", "-not", "-path", "*/objects/*", "-type", "f", "-delete"];
     git.program("find", what, &places, b"").await?;
+    // Only there: a branch may be called so too.
+    let half_packed = workspace.paths.private_repo.join(HALF_PACKED_REFS).display().to_string();
+    git.program("rm", what, &["-f", "--", &half_packed], b"").await?;
     Ok(())
 }
 
