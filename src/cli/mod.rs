@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
     match cli.verb {
         Verb::DemoAgent => demo_agent::main(),
         Verb::Healthcheck(args) => healthcheck::main(&args),
-        Verb::Config(args) => config::main(args),
+        Verb::Config(args) => ended_as(config::main(args)),
         Verb::Demo(args) => async_main(demo::main(args)),
         Verb::Plan(args) => ended_as(plan::main(&args)),
         Verb::Run(args) => async_main(run::main(args)),

@@ -5,9 +5,8 @@ mod report;
 mod show;
 
 use super::exit::Exit;
-use super::terminal::{self, say};
+use super::terminal::say;
 use crate::config::{self, FileKind};
-use std::process::ExitCode;
 
 /// Check, describe and show the settings.
 #[derive(Debug, clap::Args)]
@@ -55,18 +54,11 @@ impl From<Which> for FileKind {
     }
 }
 
-pub(super) fn main(args: Args) -> ExitCode {
-    let ended = match args.verb {
+pub(super) fn main(args: Args) -> anyhow::Result<Exit> {
+    match args.verb {
         Verb::Check(args) => check::main(&args),
         Verb::Schema(args) => schema(args.kind.into()),
         Verb::Show(args) => show::main(&args),
-    };
-    match ended {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            terminal::error(&error);
-            terminal::exit_of(&error).into()
-        }
     }
 }
 
