@@ -77,11 +77,6 @@ impl Word {
         Self { takes: Takes::Many, ..self }
     }
 
-    /// Whether it is an option of the bare command.
-    pub fn is_option(&self) -> bool {
-        matches!(self.says, Says::Option(_))
-    }
-
     fn takes_more(&self, have: usize) -> bool {
         match self.takes {
             Takes::Nothing => false,
@@ -296,9 +291,9 @@ fn split(rest: &str) -> Result<Vec<String>, Misunderstood> {
             _ => word.get_or_insert_default().push(c),
         }
     }
-    if quote.is_some() {
+    if let Some(quote) = quote {
         return Err(Misunderstood {
-            word: word.unwrap_or_default(),
+            word: format!("{quote}{}", word.unwrap_or_default()),
             why: "begins with a quotation mark that is never closed".to_owned(),
             nearest: None,
         });
@@ -388,7 +383,7 @@ mod tests {
         wrong("--dry-run=yes", "yes", Some("/orchestrate --dry-run"));
         wrong("--dry-run 1", "1", Some("/orchestrate --dry-run"));
         wrong("--cancel=2", "2", Some("/orchestrate --cancel"));
-        wrong("--agent \"claude", "claude", None);
+        wrong("--agent \"claude", "\"claude", None);
         wrong("--cancel don't", "don't", Some("/orchestrate --cancel"));
     }
 

@@ -97,7 +97,11 @@ impl Orchestrator {
                 self.settled(settlement).await.map(drop)
             }
             _ => {
-                tracing::warn!(delivery = %id, error = %trouble, "a delivery has to wait");
+                if matches!(trouble, Trouble::Later(_)) {
+                    tracing::info!(delivery = %id, why = %trouble, "a delivery has to wait a moment");
+                } else {
+                    tracing::warn!(delivery = %id, error = %trouble, "a delivery has to wait");
+                }
                 let told = match &trouble {
                     Trouble::GitHub(error) => error.retry_at(),
                     Trouble::Store(_) | Trouble::Later(_) => None,
