@@ -1,0 +1,167 @@
+//! A run from its plan: which tasks it has, what is left of the run before, and what each starts as.
+
+use super::Orchestrator;
+use super::answer::Draft;
+use super::intake::Trouble;
+use super::start::there;
+use crate::clock;
+use crate::domain::{
+    IssueRef, IssueTitle, Orchestration, Run, RunPolicy, RunState, Sha, Stops, Task, TaskNumber, TaskState,
+    Usage, branch_name,
+};
+use crate::github::event::EventIssue;
+use crate::github::{Issue, IssueState, RepoClient};
+use crate::plan::{Plan, PlannedTask};
+use std::collections::{HashMap, HashSet};
+
+impl Orchestrator {
+    /// What is left of an earlier run: tasks whose pull request is open or merged, and those whose sub-issue is open. With
+    /// `again`, what is in review is worked on once more.
+    pub(super) async fn standing(
+        &self,
+        github: &RepoClient,
+        earlier: Option<&Orchestration>,
+        again: bool,
+    ) -> Result<Standing, Trouble> {
+        let mut standing = Standing::default();
+        for task in earlier.iter().flat_map(|o| &o.tasks) {
+            if !again
+                && matches!(task.state, TaskState::Completed | TaskState::InReview)
+                && let Some(number) = task.pull_request
+                && let Some(pull) = there(github.pull(number).await)?
+                && (pull.merged || pull.state == IssueState::Open)
+            {
+                standing.in_review.insert(task.number);
+            } else if let Some(issue) = task.sub_issue
+                && let Some(issue) = there(github.issue(issue.number).await)?
+                && issue.state == IssueState::Open
+            {
+                standing.open.insert(task.number);
+            }
+        }
+        Ok(standing)
+    }
+
+    pub(super) async fn compose(
+        &self,
+        draft: &Draft,
+        issue: &EventIssue,
+        found: Found,
+    ) -> Result<Orchestration, Trouble> {
+        let now = clock::now();
+        let day = now.strftime("%Y%m%d").to_string();
+        let name = format!("orch-{}-{day}", issue.number);
+        let before = self.shared.store.orchestrations_named(draft.repo.id, &name).await?;
+        let sequence = found.earlier.as_ref().map_or(1, |o| o.run.sequence + 1);
+        let tasks = tasks(&found, issue.number, sequence, now);
+        Ok(Orchestration {
+            run: Run {
+                id: crate::domain::RunId::new(clock::ordered_id()),
+                repo: draft.repo.clone(),
+                master: IssueTitle { number: issue.number, id: issue.id, title: issue.title.clone() },
+                orchestration_id: if before == 0 { name } else { format!("{name}-{}", before + 1) },
+                sequence,
+                requester: draft.sender.clone(),
+                context: found.plan.context,
+                base: found.base,
+                base_sha: found.base_sha,
+                policy: found.policy,
+                state: RunState::Active,
+                created_at: now,
+                active_since: now,
+                ended_at: None,
+                triggers: vec![draft.target],
+                round: 1,
+                deliveries: vec![draft.delivery.clone()],
+                usage: Usage::default(),
+                sandbox_tier: String::new(),
+                stops: Stops::default(),
+            },
+            tasks,
+        })
+    }
+}
+
+/// What a start found out.
+pub(super) struct Found {
+    pub policy: RunPolicy,
+    pub plan: Plan,
+    pub base: String,
+    pub base_sha: Sha,
+    pub existing: HashMap<u64, Issue>,
+    pub earlier: Option<Orchestration>,
+    pub standing: Standing,
+}
+
+/// Which tasks of the earlier run still stand for something, by their numbers there.
+#[derive(Default)]
+pub(super) struct Standing {
+    in_review: HashSet<TaskNumber>,
+    open: HashSet<TaskNumber>,
+}
+
+/// The run's tasks: the plan's open ones. Whatever is left out, the others keep their numbers.
+fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec<Task> {
+    let open: Vec<usize> = found.plan.open().filter(|i| !is_closed(found, &found.plan.tasks[*i])).collect();
+    let number = |index: usize| found.plan.number(index).filter(|_| open.contains(&index));
+    let mut waits: HashMap<TaskNumber, Vec<TaskNumber>> = HashMap::new();
+    for overlap in &found.plan.overlaps {
+        if let (Some(a), Some(b)) = (number(overlap.a), number(overlap.b)) {
+            waits.entry(a.max(b)).or_default().push(a.min(b));
+        }
+    }
+    let mut used = HashSet::new();
+    let make = |index: &usize| -> Option<Task> {
+        let planned = &found.plan.tasks[*index];
+        let number = number(*index)?;
+        let linked = planned.existing_issue.and_then(|n| found.existing.get(&n));
+        let before = earlier(found, planned, &used);
+        used.extend(before.map(|t| t.number));
+        let in_review = before.is_some_and(|t| found.standing.in_review.contains(&t.number));
+        let reused = before.filter(|t| in_review || found.standing.open.contains(&t.number));
+        let sub_issue = linked
+            .map(|i| IssueRef { number: i.number, id: i.id })
+            .or_else(|| reused.and_then(|t| t.sub_issue));
+        let mut details = planned.details.clone();
+        if let Some(linked) = linked {
+            details = format!("{details}\n\n{}\n\n{}", linked.title, linked.body).trim().to_owned();
+        }
+        let branch = branch_name(master, sequence, number, &planned.title);
+        Some(Task {
+            details,
+            criteria: if planned.criteria.is_empty() {
+                found.plan.criteria.clone()
+            } else {
+                planned.criteria.clone()
+            },
+            paths: planned.paths.clone(),
+            size: planned.size,
+            waits_for: waits.get(&number).cloned().unwrap_or_default(),
+            state: match sub_issue {
+                _ if in_review => TaskState::InReview,
+                Some(_) => TaskState::Ready,
+                None => TaskState::Planned,
+            },
+            adopted: sub_issue.is_some(),
+            sub_issue,
+            pull_request: before.filter(|_| in_review).and_then(|t| t.pull_request),
+            ended_at: in_review.then_some(now),
+            ..Task::planned(number, planned.title.clone(), branch, found.policy.agent.clone())
+        })
+    };
+    open.iter().filter_map(make).collect()
+}
+
+/// A linked issue that is closed is done, whatever its box says.
+fn is_closed(found: &Found, planned: &PlannedTask) -> bool {
+    planned.existing_issue.and_then(|n| found.existing.get(&n)).is_some_and(|i| i.state == IssueState::Closed)
+}
+
+/// The same task in the master's earlier run: by the issue it is, else by its title; each stands for one.
+fn earlier<'a>(found: &'a Found, planned: &PlannedTask, used: &HashSet<TaskNumber>) -> Option<&'a Task> {
+    let tasks = &found.earlier.as_ref()?.tasks;
+    let by_issue = planned
+        .existing_issue
+        .and_then(|n| tasks.iter().find(|t| t.sub_issue.is_some_and(|i| i.number == n)));
+    by_issue.or_else(|| tasks.iter().find(|t| t.title == planned.title && !used.contains(&t.number)))
+}

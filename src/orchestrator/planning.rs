@@ -1,0 +1,130 @@
+//! What a start would do: the repository's rules, the options, and the plan of the issue, or why there is none.
+
+use super::Orchestrator;
+use super::answer::Draft;
+use super::intake::Trouble;
+use crate::config::RepoFile;
+use crate::domain::{RunPolicy, StartOptions};
+use crate::github::event::EventIssue;
+use crate::github::{Error, Issue, RepoClient};
+use crate::plan::{self, Plan};
+use crate::report::notice;
+use crate::store::Settlement;
+use std::collections::HashMap;
+
+/// Where a repository's rules are.
+const REPO_FILE: &str = ".github/divisi.toml";
+
+/// The plan of an issue and what it was made under.
+pub(super) struct Planned {
+    /// The repository's rules, lowered by the options.
+    pub policy: RunPolicy,
+    /// The plan of the issue's text.
+    pub plan: Plan,
+    /// The issues that its open tasks name, by number.
+    pub existing: HashMap<u64, Issue>,
+}
+
+/// Why an issue cannot be planned.
+pub(super) struct Refused {
+    /// What is said; only a 😕 without it.
+    notice: Option<String>,
+    /// The note for the log.
+    note: &'static str,
+}
+
+impl Refused {
+    fn saying(notice: String, note: &'static str) -> Self {
+        Self { notice: Some(notice), note }
+    }
+
+    /// The answer to the delivery that asked.
+    pub fn answer(self, draft: Draft) -> Settlement {
+        match self.notice {
+            Some(notice) => draft.notice(notice).done(self.note),
+            None => draft.confused().done(self.note),
+        }
+    }
+}
+
+impl Orchestrator {
+    /// Reads the repository's rules and the issue's text.
+    pub(super) async fn plan_issue(
+        &self,
+        github: &RepoClient,
+        draft: &Draft,
+        issue: &EventIssue,
+        options: &StartOptions,
+    ) -> Result<Result<Planned, Refused>, Trouble> {
+        let policy = match self.rules(github, draft, options).await? {
+            Ok(policy) => policy,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let repo = (draft.repo.owner.as_str(), draft.repo.name.as_str());
+        let mut plan = plan::read(&issue.title, &issue.body, Some(issue.number), Some(repo));
+        if !options.only.is_empty()
+            && let Err(missing) = plan.choose(&options.only)
+        {
+            let text = notice::no_such_task(missing, plan.open().count());
+            return Ok(Err(Refused::saying(text, "refused: no such task")));
+        }
+        Ok(existing(github, issue.number, &plan).await?.map(|existing| Planned { policy, plan, existing }))
+    }
+
+    /// The repository's file, lowered by the options and the server.
+    async fn rules(
+        &self,
+        github: &RepoClient,
+        draft: &Draft,
+        options: &StartOptions,
+    ) -> Result<Result<RunPolicy, Refused>, Trouble> {
+        let mut policy = match github.file(REPO_FILE).await?.as_deref().map(RepoFile::parse) {
+            None => RunPolicy::default(),
+            Some(Ok(policy)) => policy,
+            Some(Err(error)) => {
+                let text = notice::bad_config(REPO_FILE, &error.to_string(), &error.snippet);
+                return Ok(Err(Refused::saying(text, "refused: bad configuration")));
+            }
+        };
+        if let Some(agent) = &self.shared.settings.agent {
+            policy.agent.clone_from(agent);
+        }
+        if !policy.allows(&draft.sender) {
+            return Ok(Err(Refused { notice: None, note: "refused: not on the repository's allow list" }));
+        }
+        if let Err(exceeds) = options.lower(&mut policy) {
+            let text = notice::exceeds(&exceeds);
+            return Ok(Err(Refused::saying(text, "refused: more than the repository allows")));
+        }
+        if !self.knows_agent(&policy.agent) {
+            let text = notice::unknown_agent(&policy.agent, &self.shared.settings.agents);
+            return Ok(Err(Refused::saying(text, "refused: unknown agent")));
+        }
+        Ok(Ok(policy))
+    }
+}
+
+/// The issues that the plan's open tasks name.
+async fn existing(
+    github: &RepoClient,
+    master: u64,
+    plan: &Plan,
+) -> Result<Result<HashMap<u64, Issue>, Refused>, Trouble> {
+    let mut existing = HashMap::new();
+    // A plan of more tasks is refused anyway.
+    let named = plan.open().take(Plan::MAX_TASKS).filter_map(|index| plan.tasks[index].existing_issue);
+    for number in named.filter(|number| *number != master) {
+        let wrong = match github.issue(number).await {
+            Ok(found) if !found.is_pull_request => {
+                existing.insert(number, found);
+                continue;
+            }
+            Ok(_) => "is a pull request",
+            Err(Error::NotFound { .. } | Error::Gone { .. } | Error::Moved { .. }) => "cannot be read",
+            Err(error) => return Err(error.into()),
+        };
+        let text = notice::linked_issue(number, wrong);
+        return Ok(Err(Refused::saying(text, "refused: a linked issue")));
+    }
+    Ok(Ok(existing))
+}
