@@ -133,6 +133,13 @@ pub const GRAMMAR: &[Word] = &[
     ),
     Word::option("--agent", "NAME", "claude", "Which of the server's agents works.", StartOptions::set_agent),
     Word::option("--model", "NAME", "NAME", "Which model the agent is asked to use.", StartOptions::set_model),
+    Word::option(
+        "--budget",
+        "20",
+        "20",
+        "What the run may cost in US dollars, such as `20` or `$20.50`; never more than the repository and the server allow.",
+        StartOptions::set_budget,
+    ),
     Word {
         value: "[1,3-5]",
         example: "1,3-5",
@@ -318,6 +325,7 @@ fn nearest(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Usd;
     use std::time::Duration;
 
     fn check(comment: &str, expected: Option<Result<Command, (&str, Option<&str>)>>) {
@@ -350,14 +358,15 @@ mod tests {
             timeout: Some(Duration::from_secs(5400)),
             agent: Some("claude".to_owned()),
             model: Some("sonnet[1m]".to_owned()),
+            budget: Usd::read("20.50"),
             dry_run: false,
         };
         let again = parse(&full.command());
         assert_eq!(again, Some(Ok(Command::Start(full.clone()))), "it can be said again");
         for line in [
-            "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --model sonnet[1m]",
-            "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --only 5,4 3 1",
-            "--only '1, 3-5' --agent claude\t--timeout 90m --max-workers 3  --model=sonnet[1m]",
+            "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --model sonnet[1m] --budget 20.5",
+            "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --budget=\"20.50 USD\" --only 5,4 3 1",
+            "--only '1, 3-5' --agent claude\t--timeout 90m --budget $20.50 --max-workers 3  --model=sonnet[1m]",
         ] {
             check(&format!("/orchestrate {line}"), Some(Ok(Command::Start(full.clone()))));
         }
@@ -376,6 +385,9 @@ mod tests {
         wrong("--timeout 25h", "25h", Some("/orchestrate --timeout 45m"));
         wrong("--timeout --agent x", "--timeout", Some("/orchestrate --timeout 45m"));
         wrong("--model=--dangerously", "--dangerously", Some("/orchestrate --model NAME"));
+        wrong("--budget lots", "lots", Some("/orchestrate --budget 20"));
+        wrong("--budget -5", "-5", Some("/orchestrate --budget 20"));
+        wrong("--budget 20 usd", "usd", Some("/orchestrate --budget 20"));
         wrong("--agnet claude", "--agnet", Some("/orchestrate --agent"));
         wrong("--agent claude please", "please", Some("/orchestrate --agent claude"));
         wrong("--only 2 --retry", "--retry", Some("/orchestrate --only 1,3-5"));

@@ -26,7 +26,7 @@ mod stop;
 mod sweep;
 mod view;
 
-use crate::domain::{AttemptId, Repo, RunId};
+use crate::domain::{AttemptId, Repo, RunId, Usd};
 use crate::github::{App, CallCounter, RepoClient};
 use crate::report::marker;
 use crate::store::{Store, StoreError};
@@ -59,6 +59,8 @@ pub struct Settings {
     pub lease: Duration,
     /// Live runs per repository.
     pub runs_per_repo: u32,
+    /// What one run may cost.
+    pub cost_per_run: Usd,
     /// Attempts of one installation alive at once; the runner API holds to it, here it is only told.
     pub attempts_per_installation: u32,
     /// Names of the agents that are configured.

@@ -96,6 +96,12 @@ impl Orchestrator {
             let text = notice::exceeds(&exceeds);
             return Ok(Err(Refused::saying(text, "refused: more than the repository allows")));
         }
+        if let Err(exceeds) = options.within_server(&mut policy, self.shared.settings.cost_per_run) {
+            return Ok(Err(Refused::saying(
+                notice::exceeds(&exceeds),
+                "refused: more than the server allows",
+            )));
+        }
         if !self.knows_agent(&policy.agent) {
             let text = notice::unknown_agent(&policy.agent, &self.shared.settings.agents);
             return Ok(Err(Refused::saying(text, "refused: unknown agent")));

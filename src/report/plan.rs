@@ -36,9 +36,10 @@ pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
                 Some(n) => format!("at most {n} at once"),
                 None => "as many at once as the runners have room for".to_owned(),
             };
+            let money = policy.run_usd.map(|usd| format!(", for at most {usd}")).unwrap_or_default();
             let _ = write!(
                 text,
-                "The agent is `{agent}`, {workers}. Nothing was started. To start this, comment `{}`.",
+                "The agent is `{agent}`, {workers}{money}. Nothing was started. To start this, comment `{}`.",
                 options.command()
             );
         }
