@@ -8,6 +8,7 @@ pub mod command;
 mod decide;
 pub mod duration;
 mod effect;
+pub mod estimate;
 pub mod explain;
 mod facts;
 mod failure;

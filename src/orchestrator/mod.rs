@@ -4,6 +4,7 @@
 //! Every write to GitHub goes through `effects`. Wake-ups are hints: a lost one costs one sweep.
 
 mod answer;
+mod approve;
 mod boundary;
 mod by_hand;
 mod catch_up;
@@ -11,6 +12,7 @@ mod compose;
 mod continuity;
 mod credentials;
 mod effects;
+mod estimate;
 mod explain;
 mod intake;
 mod labels;

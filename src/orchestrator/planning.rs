@@ -34,7 +34,7 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    fn saying(notice: String, note: &'static str) -> Self {
+    pub fn saying(notice: String, note: &'static str) -> Self {
         Self { notice: Some(notice), note }
     }
 
