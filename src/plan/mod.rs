@@ -7,6 +7,7 @@
 //! `tests/fixtures/plans/LABELLING.md` (R1 to R11), and the comments name them.
 
 mod cue;
+mod diff;
 mod document;
 mod graph;
 mod headings;
@@ -29,5 +30,6 @@ mod text;
 mod words;
 
 pub use crate::domain::Size;
+pub use diff::{Changes, Edge};
 pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
 pub use read::read;
