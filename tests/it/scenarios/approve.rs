@@ -61,7 +61,7 @@ async fn what_was_posted_starts_with_its_options_and_once() {
         "{plan}"
     );
     assert!(next.contains("**Estimate** from 2 finished attempts of `test` in this repository: "), "{next}");
-    assert!(next.contains("its cost is not known"), "{next}");
+    assert!(next.contains("what it will cost is not known"), "{next}");
     until_quiet(&world, Duration::from_secs(1)).await;
     assert_eq!(world.github.read(rockets), 1);
     world.end();
