@@ -2,7 +2,7 @@
 //! list below it, a line that ends with a colon.
 
 use super::document::{Block, Item, List, Paragraph, Table};
-use super::purpose::{Kind, classify};
+use super::purpose::{Kind, classify, last_sentence};
 use super::text::{bold_line, has_any, spaced};
 use super::words;
 
@@ -30,6 +30,13 @@ pub(super) struct Section {
     pub start: usize,
     pub end: usize,
     pub content: Vec<Content>,
+}
+
+impl Section {
+    /// Whether it is what stands below a line that ends with a colon.
+    pub fn is_label(&self) -> bool {
+        self.level == LABEL
+    }
 }
 
 const BOLD: u8 = 7;
@@ -99,6 +106,11 @@ impl Build {
         let parent = self.open.last().copied().unwrap_or(0);
         let own = match level == LABEL && words::SAMPLE.any(&spaced(&title)) {
             true => Some(Kind::Never),
+            // A sentence that wishes or supposes announces nothing.
+            false if level == LABEL && words::WISHED.any(&spaced(last_sentence(&title))) => {
+                classify(last_sentence(&title)).filter(|kind| *kind != Kind::Work)
+            }
+            false if level == LABEL => classify(last_sentence(&title)),
             false => classify(&title),
         };
         let length = self.sections[0].end;

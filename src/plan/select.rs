@@ -1,14 +1,18 @@
 //! Which lists of an issue are its work (R1 to R7). Stronger signs win: boxes, then headings that are tasks, then
 //! sections that are called tasks, then links, tables and, in an issue that calls itself an epic, plain lists.
 
-use super::document::List;
+use super::document::{Item, List};
 use super::headings;
 use super::item::{Draft, Reader, is_legend, sign, split_outside_brackets};
 use super::links;
 use super::outline::{Content, Outline, Section};
-use super::purpose::{Kind, classify, is_order};
+use super::purpose::{Kind, classify, is_order, last_sentence, starts_with_verb};
 use super::table;
 use super::text::{has_any, plain, spaced};
+use super::unit::{
+    ends_with_declared, is_change, is_story, is_tagged_master, is_template, names_its_parent,
+    stands_as_a_name, without_identifier,
+};
 use super::words;
 use std::cell::OnceCell;
 
@@ -18,6 +22,8 @@ pub(super) struct Declared {
     pub master: bool,
     /// Its title does.
     pub in_title: bool,
+    /// Its title is hardly anything else: a tag in front, or the word at its end.
+    pub named: bool,
     /// It says that its children are native sub-issues.
     pub native: bool,
 }
@@ -40,21 +46,24 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
             native |= words::NATIVE.any(&line);
         }
     }
-    Declared { master, in_title, native }
+    // A child of another issue is a unit of work, whatever it says of the epic around it.
+    master &= is_tagged_master(title) || !names_its_parent(outline);
+    let words = spaced(title);
+    let named =
+        is_tagged_master(title) || in_title && (ends_with_declared(&words) || words::DECLARED.starts(&words));
+    Declared { master, in_title, named, native }
 }
 
 /// Whether a title calls the issue a master: a word for one, or a release with its number. A title that is an order
 /// (`Create roadmap for 2019`) speaks of one unit of work.
 fn names_itself_master(title: &str) -> bool {
-    let tag = title
-        .split_once(':')
-        .map(|(tag, _)| tag)
-        .or_else(|| title.strip_prefix('[')?.split_once(']').map(|(tag, _)| tag));
-    if tag.is_some_and(|tag| tag.len() < 30 && words::DECLARED.any(&spaced(tag)) && !is_order(tag)) {
-        return true;
-    }
+    is_tagged_master(title) || names_master_anywhere(title)
+}
+
+fn names_master_anywhere(title: &str) -> bool {
     let mark = |tag: &str| is_change(tag) || !tag.contains(' ') && tag.contains(|c: char| c.is_ascii_digit());
     let rest = title.split_once(':').filter(|(tag, _)| mark(tag)).map_or(title, |(_, rest)| rest);
+    let rest = without_identifier(rest);
     let asks = title.trim_end().ends_with(['?', '？']) || spaced(title).starts_with(" question ");
     if asks || is_order(rest) {
         return false;
@@ -62,16 +71,7 @@ fn names_itself_master(title: &str) -> bool {
     let text = spaced(rest);
     let bare = text.trim();
     let release = bare.starts_with("release ") || bare.ends_with(" release") || bare.starts_with("sprint ");
-    words::DECLARED.any(&text) || release && bare.contains(|c: char| c.is_ascii_digit())
-}
-
-/// `feat(ui)`, `fix`: the kind of a change in front of a title.
-fn is_change(tag: &str) -> bool {
-    let word = tag.split(['(', '!']).next().unwrap_or("").trim().to_lowercase();
-    matches!(
-        word.as_str(),
-        "feat" | "fix" | "chore" | "docs" | "refactor" | "test" | "ci" | "build" | "perf" | "style"
-    )
+    stands_as_a_name(rest) || release && bare.contains(|c: char| c.is_ascii_digit())
 }
 
 /// The tasks of the issue, in the order of the text.
@@ -80,16 +80,28 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let select = Select::new(outline, reader, declared);
     // A form is one unit of work (R2), unless its title says otherwise or it has a section for tasks.
     let is_form = outline.sections.iter().skip(1).any(|section| words::FORM.any(&spaced(&section.title)));
-    if is_form && !said.in_title {
+    if is_form && !said.named || is_story(outline) && !said.in_title {
         return select.lists(|place| place.marked && place.kind == Kind::Work);
+    }
+    if is_template(outline) {
+        return Vec::new();
     }
     let own_words = headings::tasks(outline, reader, source, declared);
     let mut owned = vec![false; outline.sections.len()];
     own_words.iter().for_each(|draft| owned[draft.section] = true);
     (1..owned.len()).for_each(|index| owned[index] |= owned[outline.sections[index].parent]);
     let inside_own = |section: usize| owned[section];
+    // Beside boxes in a section called tasks, another section's checklist is a gate.
+    let called_boxes = select.any(|place| {
+        place.marked && place.items > 1 && words::CALLED.any(&spaced(&outline.sections[place.section].title))
+    });
+    let is_gate = |place: &Place| {
+        let title = spaced(&outline.sections[place.section].title);
+        called_boxes && title.trim_end().ends_with("checklist") && !words::CALLED.any(&title)
+    };
     let marked = |place: &Place| {
         place.marked
+            && !is_gate(place)
             && match place.kind {
                 Kind::Plain | Kind::Work | Kind::Prose => true,
                 Kind::Requirements => declared,
@@ -108,7 +120,10 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         return called;
     }
     let boxes_only = select.any(marked);
-    let with_boxes = select.lists(|place| marked(place) || work(place) && (place.links || !boxes_only));
+    let listed_issues =
+        |place: &Place| place.kind == Kind::Work && !place.marked && (place.links || place.issues);
+    let with_boxes =
+        select.lists(|place| marked(place) || listed_issues(place) || work(place) && !boxes_only);
     if boxes_only && !with_boxes.is_empty() {
         return with_boxes;
     }
@@ -118,9 +133,11 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let listed = |place: &Place| work(place) || links(place);
     let in_an_epic =
         |wanted: &dyn Fn(&Place) -> bool| if declared { select.lists(wanted) } else { Vec::new() };
-    let rules: [&dyn Fn() -> Vec<Draft>; 10] = [
-        &|| select.waves(),
-        &|| select.lists(listed),
+    // One link alone may be the parent or an aside; a list of plain items in an epic is more.
+    let several = || Some(select.lists(listed)).filter(|found| found.len() > 1 || select.any(work));
+    let rules: [&dyn Fn() -> Vec<Draft>; 12] = [
+        &|| select.waves(false),
+        &|| several().unwrap_or_default(),
         &|| select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose)),
         &|| select.tables(),
         &|| select.inline_children(),
@@ -129,6 +146,9 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         &|| in_an_epic(&|place| place.kind == Kind::Deliverables),
         &|| in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked)),
         &|| select.arrows(),
+        &|| select.lists(listed),
+        // All that an epic says of its children may be what waits for what.
+        &|| if declared { select.waves(true) } else { Vec::new() },
     ];
     rules.iter().map(|rule| rule()).find(|found| !found.is_empty()).unwrap_or_default()
 }
@@ -161,6 +181,8 @@ struct Place {
     marked: bool,
     /// Every item is an issue link.
     links: bool,
+    /// Every item is an issue or names exactly one.
+    issues: bool,
     /// Every item begins with a URL.
     urls: bool,
     numbered: bool,
@@ -189,8 +211,12 @@ impl<'a> Select<'a> {
             });
             lists.map(move |list| (index, list))
         });
-        let places =
-            lists.map(|(index, list)| (list, place(outline, reader, index, list), OnceCell::new())).collect();
+        let lists: Vec<(usize, &'a List)> = lists.collect();
+        let alone = lists.len() == 1;
+        let places = lists
+            .into_iter()
+            .map(|(index, list)| (list, place(outline, reader, index, list, alone), OnceCell::new()))
+            .collect();
         Self { outline, reader, declared, places }
     }
 
@@ -235,10 +261,11 @@ impl<'a> Select<'a> {
     }
 
     /// `Wave 1: 02-01, 02-02 (parallel)`: the names behind a stage are its tasks, in a list or line by line.
-    fn waves(&self) -> Vec<Draft> {
+    /// With `in_never` also in sections that are not for work.
+    fn waves(&self, in_never: bool) -> Vec<Draft> {
         let mut out = Vec::new();
         for (index, section) in self.outline.sections.iter().enumerate() {
-            if matches!(section.kind, Kind::Never | Kind::Criteria) {
+            if section.kind == Kind::Criteria || section.kind == Kind::Never && !in_never {
                 continue;
             }
             for content in &section.content {
@@ -349,15 +376,19 @@ impl<'a> Select<'a> {
     }
 }
 
-fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List) -> Place {
+/// `alone`: the issue has no other list.
+fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List, alone: bool) -> Place {
     let items = &list.items;
+    let issues = items.len() > 1 && items.iter().all(|item| links::own(&item.title, reader.home).is_some());
+    let named = items.iter().all(|item| links::own(&item.title, reader.home).is_some());
     let count = |test: &dyn Fn(&str) -> bool| items.iter().filter(|item| test(&item.title)).count();
     Place {
         section,
-        kind: outline.sections[section].kind,
+        kind: kind_of(&outline.sections[section], items, named, alone),
         items: items.len(),
         marked: reader.has_status(list),
         links: reader.all_links(list),
+        issues,
         urls: items.len() > 1
             && items.iter().all(|item| item.title.trim_start_matches('<').starts_with("http")),
         numbered: list.number.is_some() && items.len() > 1,
@@ -365,6 +396,49 @@ fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List) ->
             > items.len(),
         mentions_issues: count(&|title| !links::find(title, reader.home).is_empty()) * 2 > items.len(),
     }
+}
+
+/// What a list is for. A sentence in front of it announces work where most items are orders (`I need to:`); an order of
+/// its own (`Write a post about:`) in an issue without another list has them as its details, unless it points at them
+/// (`Fix the following:`).
+///
+/// A state or a priority is never work, but may be the name of a group of issues. What a checklist only states (`The
+/// version is right`) are criteria.
+fn kind_of(section: &Section, items: &[Item], issues: bool, alone: bool) -> Kind {
+    let title = spaced(&section.title);
+    if section.kind == Kind::Never && section.own_kind && issues && words::STATES.has(title.trim()) {
+        return Kind::Plain;
+    }
+    if section.kind == Kind::Work && title.trim_end().ends_with("checklist") && states_facts(items) {
+        return Kind::Criteria;
+    }
+    if !section.is_label() || !matches!(section.kind, Kind::Plain | Kind::Prose) || section.own_kind {
+        return section.kind;
+    }
+    let label = spaced(last_sentence(&section.title));
+    let orders = items.iter().filter(|item| starts_with_verb(&item.title)).count();
+    if words::ANNOUNCED.any(&label) && !words::WISHED.any(&label) && orders * 2 > items.len() {
+        return Kind::Work;
+    }
+    let points = has_any(
+        &label,
+        &["following", "these", "below", "siguientes", "seguintes", "suivants", "folgende", "folgenden"],
+    );
+    let boxed = items.iter().any(|item| item.ticked.is_some() || item.title.contains("://"));
+    if alone && is_order(last_sentence(&section.title)) && !points && !boxed && !issues {
+        return Kind::Never;
+    }
+    section.kind
+}
+
+/// Whether a list says how things are and not what to do.
+fn states_facts(items: &[Item]) -> bool {
+    const FEWEST: usize = 2;
+    let states = |item: &Item| words::STATED.any(&spaced(&item.title)) && !starts_with_verb(&item.title);
+    let stated = items.iter().filter(|item| states(item)).count();
+    items.len() >= FEWEST
+        && stated * 3 >= items.len() * 2
+        && !items.iter().any(|item| starts_with_verb(&item.title))
 }
 
 /// `02-02 (parallel)` → `02-02`; a remark that says more stays.
@@ -412,7 +486,7 @@ fn note_signs(list: &List, seen: &mut [bool; 2]) {
     }
 }
 
-fn texts(section: &Section) -> impl Iterator<Item = &String> {
+pub(super) fn texts(section: &Section) -> impl Iterator<Item = &String> {
     section
         .content
         .iter()

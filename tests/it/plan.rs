@@ -57,6 +57,11 @@ fn shapes() -> Vec<Case> {
     labelled("shapes")
 }
 
+/// Further issues after real ones, in the corpus's own mix, written down before the reader saw them.
+fn unseen() -> Vec<Case> {
+    labelled("unseen")
+}
+
 fn labelled(name: &str) -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/plans").join(name);
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

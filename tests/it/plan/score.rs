@@ -1,6 +1,6 @@
 //! How well the labelled issues are read, by the rules of `tests/fixtures/plans/LABELLING.md`.
 
-use super::{Case, cases, read, shapes};
+use super::{Case, cases, read, shapes, unseen};
 use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization;
 
@@ -233,6 +233,18 @@ fn further_shapes_are_read_at_least_this_well() {
     let shapes = shapes();
     assert!(shapes.len() >= 66);
     let figures = measure("shapes", &shapes);
+    assert!(figures.titles >= 0.95, "titles F1 {:.3}", figures.titles);
+    assert!(figures.exact >= 0.85, "exact lists {:.3}", figures.exact);
+    assert!(figures.empty >= 0.95, "empty on negatives {:.3}", figures.empty);
+    assert!(figures.master >= 0.95, "master {:.3}", figures.master);
+    assert!(figures.edges >= 0.85, "dependencies F1 {:.3}", figures.edges);
+}
+
+#[test]
+fn issues_written_down_unseen_are_read_at_least_this_well() {
+    let unseen = unseen();
+    assert!(unseen.len() >= 68);
+    let figures = measure("unseen", &unseen);
     assert!(figures.titles >= 0.95, "titles F1 {:.3}", figures.titles);
     assert!(figures.exact >= 0.85, "exact lists {:.3}", figures.exact);
     assert!(figures.empty >= 0.95, "empty on negatives {:.3}", figures.empty);
