@@ -102,7 +102,7 @@ struct Build {
 
 impl Build {
     fn open(&mut self, level: u8, title: String, line: usize, at: usize, start: usize) {
-        self.close(level, at);
+        self.close_for(level, &title, at);
         let parent = self.open.last().copied().unwrap_or(0);
         let own = match level == LABEL && words::SAMPLE.any(&spaced(&title)) {
             true => Some(Kind::Never),
@@ -127,6 +127,29 @@ impl Build {
             content: Vec::new(),
         });
         self.open.push(self.sections.len() - 1);
+    }
+
+    /// Ends the sections that a title of `level` ends. Bold lines have one level only: what says nothing of its own right
+    /// below a bold line that names the work (`**Tasks**`) stands inside it.
+    fn close_for(&mut self, level: u8, title: &str, at: usize) {
+        let names_work = |&index: &usize| {
+            let section = &self.sections[index];
+            section.level == BOLD
+                && section.own_kind
+                && section.kind == Kind::Work
+                && section.content.is_empty()
+        };
+        let nests = level == BOLD && classify(title).is_none();
+        match self.open.iter().position(names_work).filter(|_| nests) {
+            Some(work) => {
+                while self.open.len() > work + 1 {
+                    if let Some(last) = self.open.pop() {
+                        self.sections[last].end = at;
+                    }
+                }
+            }
+            None => self.close(level, at),
+        }
     }
 
     /// Ends the sections of `level` and deeper at byte `at`.

@@ -212,7 +212,8 @@ impl<'a> Select<'a> {
             lists.map(move |list| (index, list))
         });
         let lists: Vec<(usize, &'a List)> = lists.collect();
-        let alone = lists.len() == 1;
+        let judged = |section: usize| matches!(outline.sections[section].kind, Kind::Never | Kind::Criteria);
+        let alone = lists.iter().filter(|(section, _)| !judged(*section)).count() == 1;
         let places = lists
             .into_iter()
             .map(|(index, list)| (list, place(outline, reader, index, list, alone), OnceCell::new()))

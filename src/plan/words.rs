@@ -374,7 +374,7 @@ pub(super) static NOUNS_TOO: Phrases = Phrases::of(&[
     "audit", "benchmark", "build", "cache", "change", "check", "close", "debug", "design", "document",
     "draft", "export", "import", "land", "launch", "link", "list", "log", "map", "model", "open", "package",
     "plan", "port", "post", "profile", "prototype", "record", "release", "report", "research", "return",
-    "review", "schedule", "script", "support", "surface", "switch", "tag", "test", "track", "trim", "use",
+    "review", "resume", "schedule", "script", "support", "surface", "switch", "tag", "test", "track", "trim", "use",
     "work",
 ]);
 
