@@ -347,7 +347,7 @@ fn is_another_thing(line: &str, lazy: bool) -> bool {
     });
     let image = line.starts_with("![") || line.starts_with("<img") || line.starts_with("[![");
     let example = ["e.g.", "ex.", "i.e."].iter().any(|mark| first.eq_ignore_ascii_case(mark));
-    let tree = line.starts_with(['├', '└', '│']);
+    let tree = line.starts_with(['├', '└', '│']) || line.starts_with("~- [") || line.starts_with("~~- [");
     let bare = lazy && line == first && (line.contains('/') || line.contains('\\'));
     image || label || tree || bare || (lazy && example)
 }

@@ -171,8 +171,15 @@ impl Build {
         let last = lines.len().saturating_sub(1);
         let mut text = Vec::new();
         let mut items: Vec<Item> = Vec::new();
+        let listed = lines_under_label(&lines);
         for (index, raw) in lines.iter().enumerate() {
             let at = line + index;
+            if let Some(label) = listed
+                && index > label
+            {
+                items.push(Item { title: raw.clone(), line: at, ..Item::default() });
+                continue;
+            }
             if let Some((ticked, title)) = unmarked_item(raw).or_else(|| {
                 let goes_on = !items.is_empty() || lines.get(index + 1).is_some_and(|next| is_url(next));
                 (is_url(raw) && goes_on).then(|| (None, raw.clone()))
@@ -184,7 +191,10 @@ impl Build {
             if !items.is_empty() {
                 self.push(Content::List(List { number: None, items: std::mem::take(&mut items) }));
             }
-            let before_list = if index == last { list_follows } else { next_is_item(&lines[index + 1..]) };
+            let before_list = match index == last {
+                true => list_follows,
+                false => listed == Some(index) || next_is_item(&lines[index + 1..]),
+            };
             if let Some(title) = bold_line(raw) {
                 self.text(&mut text, range.start, true);
                 self.open(BOLD, title.to_owned(), at, range.start, range.end);
@@ -220,6 +230,21 @@ impl Build {
 fn is_label(line: &str) -> bool {
     let line = line.trim_end_matches(['*', '_', ' ']);
     line.ends_with([':', '：']) || line.len() < 30 && has_any(&spaced(line), &["e g", "for example"])
+}
+
+/// R11: GitHub shows each line of an issue as one, so short lines below a line such as `Tasks:` are read as its list.
+/// Where that line stands.
+fn lines_under_label(lines: &[String]) -> Option<usize> {
+    const LONGEST: usize = 100;
+    let label = lines.iter().position(|line| is_label(line) && classify(line) == Some(Kind::Work))?;
+    let below = &lines[label + 1..];
+    let plain = |line: &String| {
+        line.len() <= LONGEST
+            && !line.ends_with(['.', ',', ';', ':', '：', '。'])
+            && !is_url(line)
+            && unmarked_item(line).is_none()
+    };
+    (below.len() > 1 && below.iter().all(plain)).then_some(label)
 }
 
 /// `**Phase B** (after Phase A)`: a bold line with a remark in brackets.

@@ -24,6 +24,8 @@ pub(super) struct Declared {
     pub in_title: bool,
     /// Its title is hardly anything else: a tag in front, or the word at its end.
     pub named: bool,
+    /// It is nothing but one list, and its title neither tells of a fault nor is an order that the list would detail.
+    pub is_list: bool,
     /// It says that its children are native sub-issues.
     pub native: bool,
 }
@@ -51,7 +53,14 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
     let words = spaced(title);
     let named =
         is_tagged_master(title) || in_title && (ends_with_declared(&words) || words::DECLARED.starts(&words));
-    Declared { master, in_title, named, native }
+    let is_list = is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title);
+    Declared { master, in_title, named, is_list, native }
+}
+
+/// R1: whether the whole text is one list.
+fn is_one_list(outline: &Outline) -> bool {
+    let mut content = outline.sections.iter().flat_map(|section| &section.content);
+    outline.sections.len() == 1 && matches!((content.next(), content.next()), (Some(Content::List(_)), None))
 }
 
 /// Whether a title calls the issue a master: a word for one, or a release with its number. A title that is an order
@@ -135,7 +144,7 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         |wanted: &dyn Fn(&Place) -> bool| if declared { select.lists(wanted) } else { Vec::new() };
     // One link alone may be the parent or an aside; a list of plain items in an epic is more.
     let several = || Some(select.lists(listed)).filter(|found| found.len() > 1 || select.any(work));
-    let rules: [&dyn Fn() -> Vec<Draft>; 12] = [
+    let rules: [&dyn Fn() -> Vec<Draft>; 13] = [
         &|| select.waves(false),
         &|| several().unwrap_or_default(),
         &|| select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose)),
@@ -146,6 +155,13 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         &|| in_an_epic(&|place| place.kind == Kind::Deliverables),
         &|| in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked)),
         &|| select.arrows(),
+        &|| {
+            if said.is_list {
+                select.lists(|place| place.kind == Kind::Plain && place.items > 2)
+            } else {
+                Vec::new()
+            }
+        },
         &|| select.lists(listed),
         // All that an epic says of its children may be what waits for what.
         &|| if declared { select.waves(true) } else { Vec::new() },
