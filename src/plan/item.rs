@@ -286,6 +286,9 @@ fn is_placeholder(title: &str) -> bool {
 /// A list in which its author vouches (`I have searched …`) or picks a kind of change: no work at all.
 fn is_attestation(list: &List) -> bool {
     let mut kinds = 0;
+    if list.items.len() > 1 && list.items.iter().all(|item| is_dummy(&item.title)) {
+        return true;
+    }
     for item in &list.items {
         let words = spaced(&item.title);
         if words::FIRST_PERSON.starts(&words) || words::VOUCHED.any(&words) {
@@ -294,6 +297,38 @@ fn is_attestation(list: &List) -> bool {
         kinds += usize::from(words::CHANGE_TYPES.any(&words));
     }
     kinds >= 2 && kinds * 3 >= list.items.len()
+}
+
+/// `Task one`, `item 2`, `foo`: what stands in a list that only shows a list.
+fn is_dummy(title: &str) -> bool {
+    let words = spaced(title);
+    let mut words = words.split_whitespace();
+    let thing = words.next().is_some_and(|word| {
+        matches!(
+            word,
+            "task"
+                | "item"
+                | "todo"
+                | "step"
+                | "subtask"
+                | "thing"
+                | "foo"
+                | "bar"
+                | "baz"
+                | "test"
+                | "lorem"
+                | "tarea"
+                | "tarefa"
+                | "aufgabe"
+                | "tache"
+        )
+    });
+    let which = words.next().is_none_or(|word| {
+        word.chars().all(|c| c.is_ascii_digit())
+            || word.len() == 1
+            || matches!(word, "one" | "two" | "three" | "four" | "five" | "ipsum")
+    });
+    thing && which && words.next().is_none()
 }
 
 /// R6: whether an item only names a group, so that its children are the tasks.

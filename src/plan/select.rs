@@ -10,8 +10,8 @@ use super::purpose::{Kind, classify, is_order, last_sentence, starts_with_verb};
 use super::table;
 use super::text::{has_any, plain, spaced};
 use super::unit::{
-    ends_with_declared, is_change, is_story, is_tagged_master, is_template, names_its_parent,
-    stands_as_a_name, without_identifier,
+    ends_with_declared, is_change, is_form, is_story, is_tagged_master, is_template, names_its_parent,
+    only_belongs, stands_as_a_name, without_files, without_identifier,
 };
 use super::words;
 use std::cell::OnceCell;
@@ -57,16 +57,19 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
     Declared { master, in_title, named, is_list, native }
 }
 
-/// R1: whether the whole text is one list.
+/// R1: whether the whole text is one list of orders.
 fn is_one_list(outline: &Outline) -> bool {
     let mut content = outline.sections.iter().flat_map(|section| &section.content);
-    outline.sections.len() == 1 && matches!((content.next(), content.next()), (Some(Content::List(_)), None))
+    let (Some(Content::List(list)), None) = (content.next(), content.next()) else { return false };
+    let orders = list.items.iter().filter(|item| starts_with_verb(&item.title)).count();
+    outline.sections.len() == 1 && orders * 2 > list.items.len()
 }
 
 /// Whether a title calls the issue a master: a word for one, or a release with its number. A title that is an order
 /// (`Create roadmap for 2019`) speaks of one unit of work.
 fn names_itself_master(title: &str) -> bool {
-    is_tagged_master(title) || names_master_anywhere(title)
+    let title = &without_files(title);
+    is_tagged_master(title) || !only_belongs(title) && names_master_anywhere(title)
 }
 
 fn names_master_anywhere(title: &str) -> bool {
@@ -88,7 +91,7 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let declared = said.master;
     let select = Select::new(outline, reader, declared);
     // A form is one unit of work (R2), unless its title says otherwise or it has a section for tasks.
-    let is_form = outline.sections.iter().skip(1).any(|section| words::FORM.any(&spaced(&section.title)));
+    let is_form = is_form(outline);
     if is_form && !said.named || is_story(outline) && !said.in_title {
         return select.lists(|place| place.marked && place.kind == Kind::Work);
     }
@@ -136,8 +139,12 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     if boxes_only && !with_boxes.is_empty() {
         return with_boxes;
     }
+    // With criteria of its own and without a word of children, a text is one unit, and the issues in it are facts.
+    let is_unit = outline.sections.iter().any(|section| section.own_kind && section.kind == Kind::Criteria);
     let links = |place: &Place| {
-        place.links && (place.items > 1 || declared) && matches!(place.kind, Kind::Plain | Kind::Prose)
+        place.links
+            && (place.items > 1 && !is_unit || declared)
+            && matches!(place.kind, Kind::Plain | Kind::Prose)
     };
     let listed = |place: &Place| work(place) || links(place);
     let in_an_epic =
@@ -397,20 +404,26 @@ impl<'a> Select<'a> {
 fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List, alone: bool) -> Place {
     let items = &list.items;
     let issues = items.len() > 1 && items.iter().all(|item| links::own(&item.title, reader.home).is_some());
+    let links = reader.all_links(list);
     let named = items.iter().all(|item| links::own(&item.title, reader.home).is_some());
     let count = |test: &dyn Fn(&str) -> bool| items.iter().filter(|item| test(&item.title)).count();
+    let metadata =
+        count(&|title| is_metadata(title) && links::own(title, reader.home).is_none()) * 2 > items.len();
     Place {
         section,
-        kind: kind_of(&outline.sections[section], items, named, alone),
+        kind: match links && is_group_of_work(outline, section) {
+            true => Kind::Work,
+            false => kind_of(&outline.sections[section], items, named, alone),
+        },
         items: items.len(),
-        marked: reader.has_status(list),
-        links: reader.all_links(list),
+        // Boxes below facts (`Database:`) are choices.
+        marked: reader.has_status(list) && !(metadata && items.iter().all(|item| item.ticked.is_none())),
+        links,
         issues,
         urls: items.len() > 1
             && items.iter().all(|item| item.title.trim_start_matches('<').starts_with("http")),
         numbered: list.number.is_some() && items.len() > 1,
-        metadata: count(&|title| is_metadata(title) && links::own(title, reader.home).is_none()) * 2
-            > items.len(),
+        metadata,
         mentions_issues: count(&|title| !links::find(title, reader.home).is_empty()) * 2 > items.len(),
     }
 }
@@ -434,7 +447,11 @@ fn kind_of(section: &Section, items: &[Item], issues: bool, alone: bool) -> Kind
     }
     let label = spaced(last_sentence(&section.title));
     let orders = items.iter().filter(|item| starts_with_verb(&item.title)).count();
-    if words::ANNOUNCED.any(&label) && !words::WISHED.any(&label) && orders * 2 > items.len() {
+    let details = has_any(
+        &label,
+        &["changes", "cambios", "mudancas", "changements", "anderungen", "変更", "变更", "변경"],
+    );
+    if words::ANNOUNCED.any(&label) && !words::WISHED.any(&label) && !details && orders * 2 > items.len() {
         return Kind::Work;
     }
     let points = has_any(
@@ -446,6 +463,17 @@ fn kind_of(section: &Section, items: &[Item], issues: bool, alone: bool) -> Kind
         return Kind::Never;
     }
     section.kind
+}
+
+/// Whether a section inside a section of work has a name of several words of which one alone would not be work
+/// (`General reference/explanation`): over issues it is a group.
+fn is_group_of_work(outline: &Outline, section: usize) -> bool {
+    let here = &outline.sections[section];
+    let title = spaced(&here.title);
+    here.kind == Kind::Never
+        && outline.sections[here.parent].kind == Kind::Work
+        && title.split_whitespace().count() > 2
+        && !words::NEVER.any_long(&title)
 }
 
 /// Whether a list says how things are and not what to do.

@@ -3,7 +3,7 @@
 use super::outline::{Content, Outline};
 use super::purpose::is_order;
 use super::select::texts;
-use super::text::{has_any, plain, spaced};
+use super::text::{bold_line, has_any, plain, spaced};
 use super::words;
 
 /// `Part of #12.`, `Parent: #12`: a line that says which issue this one belongs to.
@@ -36,7 +36,7 @@ pub(super) fn is_tagged_master(title: &str) -> bool {
         let words = text.split_whitespace().count();
         words::DECLARED.any(&text) && (words <= 2 || ends_with_declared(&text)) && !is_change(tag)
     };
-    tag.is_some_and(|tag| tag.len() < 30 && names(tag) && !is_order(tag))
+    tag.is_some_and(|tag| tag.len() < 30 && names(tag) && !is_order(tag)) && !only_belongs(title)
 }
 
 /// Whether a word for a master stands where a title says what the issue is: at an edge of one of its parts, or with its
@@ -52,6 +52,25 @@ pub(super) fn stands_as_a_name(title: &str) -> bool {
         let attribute = (1..=3).filter_map(|n| behind.get(n)).any(|word| words::ATTRIBUTE_FOLLOWS.has(word));
         !part.is_ascii() || before <= 1 || behind.len() <= 2 || attribute || ends_with_declared(&part)
     })
+}
+
+/// `Milestone 2: Change …`: the tag says where an order belongs.
+pub(super) fn only_belongs(title: &str) -> bool {
+    let parts = title.split_once(':').or_else(|| title.strip_prefix('[')?.split_once(']'));
+    parts.is_some_and(|(tag, rest)| {
+        has_any(&spaced(tag), &["milestone", "sprint", "hito", "marco", "meilenstein"]) && is_order(rest)
+    })
+}
+
+/// A title without the names of files (`ROADMAP.md`) and what stands in code marks.
+pub(super) fn without_files(title: &str) -> String {
+    let outside = title.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    let is_file = |word: &&str| {
+        word.rsplit_once('.').is_some_and(|(stem, end)| {
+            !stem.is_empty() && (2..=4).contains(&end.len()) && end.chars().all(|c| c.is_ascii_lowercase())
+        })
+    };
+    outside.split_whitespace().filter(|word| !is_file(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the last word that is no number, or the two last, are a word for a master issue.
@@ -79,6 +98,18 @@ pub(super) fn is_change(tag: &str) -> bool {
         word.as_str(),
         "feat" | "fix" | "chore" | "docs" | "refactor" | "test" | "ci" | "build" | "perf" | "style"
     )
+}
+
+/// R2: a form for reports, requests or pull requests, by its headings or the bold items that stand for them.
+pub(super) fn is_form(outline: &Outline) -> bool {
+    let asks = |text: &str| words::FORM.any(&spaced(text));
+    outline.sections.iter().enumerate().any(|(index, section)| {
+        index > 0 && asks(&section.title)
+            || section.content.iter().any(|content| match content {
+                Content::List(list) => list.items.iter().any(|item| bold_line(&item.title).is_some_and(asks)),
+                Content::Text(_) | Content::Table(_) => false,
+            })
+    })
 }
 
 /// R2: a user story is one unit of work; what stands below it are its criteria, unless a section is called tasks.
