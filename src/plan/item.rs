@@ -300,7 +300,7 @@ fn is_attestation(list: &List) -> bool {
 }
 
 /// `Task one`, `item 2`, `foo`: what stands in a list that only shows a list.
-fn is_dummy(title: &str) -> bool {
+pub(super) fn is_dummy(title: &str) -> bool {
     let words = spaced(title);
     let mut words = words.split_whitespace();
     let thing = words.next().is_some_and(|word| {
@@ -315,6 +315,7 @@ fn is_dummy(title: &str) -> bool {
                 | "foo"
                 | "bar"
                 | "baz"
+                | "blah"
                 | "test"
                 | "lorem"
                 | "tarea"

@@ -43,7 +43,8 @@ pub(super) fn classify(title: &str) -> Option<Kind> {
     if initials || words::CRITERIA.any(&text) && (count <= 8 || title.trim_end().ends_with(':')) {
         return Some(Kind::Criteria);
     }
-    if words::NEVER_ALONE.has(bare)
+    if text.starts_with(" parent ") && count <= 3
+        || words::NEVER_ALONE.has(bare)
         || names.match_any(&text, &words::NEVER, 3)
         || asks_the_author(title, &text)
     {

@@ -1,7 +1,7 @@
 //! R7: a table is a list of work when it has a column for tasks and one that only work has.
 
 use super::document::Table;
-use super::item::{Draft, sign};
+use super::item::{Draft, is_dummy, sign};
 use super::links::{self, Home};
 use super::text::spaced;
 
@@ -179,6 +179,9 @@ pub(super) fn tasks(
     let cell = |row: &[String], at: Option<usize>| {
         at.and_then(|at| row.get(at)).map(|cell| cell.trim().to_owned()).filter(|c| !c.is_empty())
     };
+    if table.rows.iter().all(|(row, _)| cell(row, Some(title)).is_none_or(|text| is_dummy(&text))) {
+        return Vec::new();
+    }
     let mut out = Vec::new();
     for (row, line) in &table.rows {
         let Some(text) = cell(row, Some(title)) else { continue };

@@ -142,16 +142,19 @@ fn is_slot(line: &str) -> bool {
     let after = ["as a ", "as an ", "i want ", "so that "].iter().find_map(|start| line.strip_prefix(start));
     after.is_some_and(|rest| {
         let open = rest.find(['(', '<', '[', '{']);
-        open.is_some_and(|at| rest[..at].split_whitespace().count() <= 1)
+        open.is_some_and(|at| rest[..at].split_whitespace().count() <= 1) || rest.starts_with("...")
     })
 }
 
 /// R2: a template that nobody has filled in.
 pub(super) fn is_template(outline: &Outline) -> bool {
+    // `As a ..., I want to ...` is two slots in one line.
     const FEWEST: usize = 2;
+    let slots_of =
+        |line: &String| usize::from(is_slot(line)) * (1 + usize::from(line.matches("...").count() > 1));
     let slots = outline.sections.iter().flat_map(|section| &section.content).map(|content| match content {
         Content::List(list) => list.items.iter().filter(|item| is_slot(&item.title)).count(),
-        Content::Text(lines) => lines.iter().filter(|line| is_slot(line)).count(),
+        Content::Text(lines) => lines.iter().map(slots_of).sum(),
         Content::Table(_) => 0,
     });
     slots.sum::<usize>() >= FEWEST
