@@ -7,6 +7,7 @@
 //! `tests/fixtures/plans/LABELLING.md` (R1 to R11), and the comments name them.
 
 mod cue;
+mod diff;
 mod document;
 mod graph;
 mod headings;
@@ -30,5 +31,6 @@ mod unit;
 mod words;
 
 pub use crate::domain::Size;
+pub use diff::{Changes, Edge};
 pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
 pub use read::read;

@@ -1,6 +1,8 @@
 //! The plan as a comment: what `/orchestrate --dry-run` answers.
 
 use super::{escape, notice};
+use crate::domain::command::COMMAND;
+use crate::domain::estimate::Estimate;
 use crate::domain::{RunPolicy, Size, StartOptions};
 use crate::plan::{Plan, Verdict};
 use std::fmt::Write as _;
@@ -18,8 +20,8 @@ const BOX: usize = 40;
 /// So many paths of a task are named.
 const PATHS: usize = 3;
 
-/// What the plan is, why, and how to start it. Nothing was started.
-pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
+/// What the plan is, why, what it will take, and how to start it. Nothing was started.
+pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions, estimate: Option<&Estimate>) -> String {
     let verdict = plan.verdict(policy.min_tasks as usize);
     let open = plan.open().count();
     let mut text = format!("### The plan: {}\n\n", heading(plan, verdict));
@@ -31,14 +33,16 @@ pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
     }
     match verdict {
         Verdict::Parallel | Verdict::Ordered => {
+            text.push_str(&super::estimate::estimate(estimate, &policy.agent));
             let agent = escape::inline(&policy.agent, 40);
             let workers = match policy.max_workers {
                 Some(n) => format!("at most {n} at once"),
                 None => "as many at once as the runners have room for".to_owned(),
             };
+            let money = policy.run_usd.map(|usd| format!(", for at most {usd}")).unwrap_or_default();
             let _ = write!(
                 text,
-                "The agent is `{agent}`, {workers}. Nothing was started. To start this, comment `{}`.",
+                "The agent is `{agent}`, {workers}{money}. Nothing was started. To start exactly this plan, comment `{COMMAND} --approve`; to have the issue read anew, comment `{}`.",
                 options.command()
             );
         }
@@ -104,7 +108,7 @@ pub(super) fn order(plan: &Plan) -> Option<String> {
     (rounds.len() > 1).then(|| rounds.join(" → "))
 }
 
-fn size(size: Size) -> &'static str {
+pub(super) fn size(size: Size) -> &'static str {
     match size {
         Size::S => "S",
         Size::M => "M",
@@ -229,7 +233,7 @@ mod tests {
         if !options.only.is_empty() {
             read.choose(&options.only).expect("they exist");
         }
-        plan(&read, &policy, options)
+        plan(&read, &policy, options, None)
     }
 
     const MENU: &str = "## Tasks\n\n- [x] Buy a board\n- [ ] Add the soup to `src/menu.txt`\n- [ ] Add the salad to `src/menu.txt`\n- [ ] Write `docs/hours.md`: \"open\" | <b>closed</b> @everyone\n";
@@ -251,7 +255,7 @@ mod tests {
         let text = said(MENU, &options);
         assert!(text.contains("### The plan: 2 tasks that can be worked on side by side"), "{text}");
         assert!(text.contains("| 2 | Add the salad") && !text.contains("mermaid"), "{text}");
-        assert!(text.ends_with("To start this, comment `/orchestrate --only 2,3`."), "{text}");
+        assert!(text.ends_with("to have the issue read anew, comment `/orchestrate --only 2,3`."), "{text}");
     }
 
     #[test]
@@ -284,7 +288,7 @@ mod tests {
                 confidence: crate::plan::Confidence::Likely,
             })
             .collect();
-        let text = plan(&wide, &RunPolicy::default(), &StartOptions::default());
+        let text = plan(&wide, &RunPolicy::default(), &StartOptions::default(), None);
         assert_eq!(escape::body(&text, ""), text, "{} bytes fit", text.len());
         assert!(text.contains("; and 29 more |"), "{text}");
         assert!(text.contains("| | and ") && text.ends_with("comment `/orchestrate`."));
@@ -298,7 +302,7 @@ mod tests {
         let confidence = crate::plan::Confidence::Certain;
         read.barriers =
             vec![crate::plan::Barrier { before: vec![0, 1], after: vec![2, 3], reason, confidence }];
-        let text = plan(&read, &RunPolicy::default(), &StartOptions::default());
+        let text = plan(&read, &RunPolicy::default(), &StartOptions::default(), None);
         assert!(
             text.contains("come after 1 ") && !text.contains("0 \"") && !text.contains("Buy a board"),
             "{text}"
