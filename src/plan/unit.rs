@@ -102,7 +102,11 @@ pub(super) fn is_change(tag: &str) -> bool {
 
 /// R2: a form for reports, requests or pull requests, by its headings or the bold items that stand for them.
 pub(super) fn is_form(outline: &Outline) -> bool {
-    let asks = |text: &str| words::FORM.any(&spaced(text));
+    // A word alone (`Drawbacks`) is a field only where it is the whole heading.
+    let asks = |text: &str| {
+        let text = spaced(text);
+        words::FORM.any_long(&text) || text.split_whitespace().count() <= 2 && words::FORM.any(&text)
+    };
     outline.sections.iter().enumerate().any(|(index, section)| {
         index > 0 && asks(&section.title)
             || section.content.iter().any(|content| match content {

@@ -288,7 +288,7 @@ pub(super) static FORM: Phrases = Phrases::of(&[
     "问题描述", "버그 설명", "버그 내용", "실제 동작", "фактическое поведение", "описание ошибки", "related user story",
     "condition of satisfaction", "guide level explanation", "reference level explanation",
     "please check if the pr", "pr fulfills", "kind of change does this pr", "does this pr introduce", "new behavior", "what is the new behavior",
-    "steps to verify the bug", "error message", "stack trace", "stacktrace", "log output", "relevant log output",
+    "steps to verify the bug", "stacktrace", "relevant log output",
 ]);
 
 /// How the line above a list says that the list is a sample (R4).
