@@ -6,8 +6,8 @@ use super::problem::{ConfigError, Place, Problem};
 use super::reader::{Entry, read};
 use super::schema::REPOSITORY;
 use super::value::number;
-use crate::domain::RunPolicy;
 use crate::domain::duration::read_duration;
+use crate::domain::{OnOverlap, RunPolicy};
 use std::fmt;
 
 /// The file's path in the repository.
@@ -116,6 +116,9 @@ fn set(policy: &mut RunPolicy, entry: &Entry) {
         "status_interval" => policy.status_interval = duration(),
         "verbose_logging" => policy.verbose_logging = flag(),
         "min_tasks" => policy.min_tasks = count(),
+        "on_overlap" => {
+            policy.on_overlap = OnOverlap::named(value.as_str().unwrap_or_default()).unwrap_or_default();
+        }
         "agent" => policy.agent = text(),
         "model" => policy.model = text(),
         "draft" => policy.draft = flag(),
@@ -176,6 +179,7 @@ mod tests {
             ("status_interval", "\"1m\""),
             ("verbose_logging", "true"),
             ("min_tasks", "1"),
+            ("on_overlap", "\"stop\""),
             ("agent", "\"mine\""),
             ("model", "\"m\""),
             ("draft", "false"),
@@ -220,7 +224,7 @@ mod tests {
             "verify = [\"\"]",
             "protected_paths = [\"a[\"]",
             "allow = [\"@octocat\"]",
-            "on_overlap = \"order\"",
+            "on_overlap = \"ignore\"",
             "[network]\nallow = []",
             "[[max_workers]]",
             "max_workers = 1\nmax_workers = 2",

@@ -134,6 +134,16 @@ pub const GRAMMAR: &[Word] = &[
     Word::option("--agent", "NAME", "claude", "Which of the server's agents works.", StartOptions::set_agent),
     Word::option("--model", "NAME", "NAME", "Which model the agent is asked to use.", StartOptions::set_model),
     Word {
+        takes: Takes::Nothing,
+        ..Word::option(
+            "--ordered",
+            "",
+            "",
+            "Where tasks depend on others: start each when the pull requests of all that it waits for are merged.",
+            StartOptions::set_ordered,
+        )
+    },
+    Word {
         value: "[1,3-5]",
         example: "1,3-5",
         ..Word::action(
@@ -350,14 +360,15 @@ mod tests {
             timeout: Some(Duration::from_secs(5400)),
             agent: Some("claude".to_owned()),
             model: Some("sonnet[1m]".to_owned()),
+            ordered: true,
             dry_run: false,
         };
         let again = parse(&full.command());
         assert_eq!(again, Some(Ok(Command::Start(full.clone()))), "it can be said again");
         for line in [
-            "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --model sonnet[1m]",
-            "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --only 5,4 3 1",
-            "--only '1, 3-5' --agent claude\t--timeout 90m --max-workers 3  --model=sonnet[1m]",
+            "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --ordered --model sonnet[1m]",
+            "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --ordered --only 5,4 3 1",
+            "--only '1, 3-5' --agent claude\t--timeout 90m --max-workers 3  --model=sonnet[1m] --ordered",
         ] {
             check(&format!("/orchestrate {line}"), Some(Ok(Command::Start(full.clone()))));
         }
@@ -382,6 +393,8 @@ mod tests {
         wrong("--retry 2 --timeout 5m", "--timeout", Some("/orchestrate --retry"));
         wrong("--dry-run=yes", "yes", Some("/orchestrate --dry-run"));
         wrong("--dry-run 1", "1", Some("/orchestrate --dry-run"));
+        wrong("--order", "--order", Some("/orchestrate --ordered"));
+        wrong("--ordered 2", "2", Some("/orchestrate --ordered"));
         wrong("--cancel=2", "2", Some("/orchestrate --cancel"));
         wrong("--agent \"claude", "\"claude", None);
         wrong("--cancel don't", "don't", Some("/orchestrate --cancel"));

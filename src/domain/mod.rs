@@ -11,12 +11,14 @@ pub mod explain;
 mod facts;
 mod failure;
 mod ids;
+mod note;
 mod options;
 mod policy;
 pub mod protect;
 mod run;
 pub mod schedule;
 mod task;
+mod waiting;
 
 pub use branch::branch_name;
 pub use decide::{Action, EDIT_GAP, Snapshot, decide};
@@ -24,8 +26,9 @@ pub use effect::{Effect, EffectKey, EffectState, Emoji, Folded, Remote, Scope};
 pub use facts::{CommandRun, IssueRef, Progress, Published, Resume, Size, Spent};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
+pub use note::Note;
 pub use options::{Exceeds, StartOptions};
-pub use policy::RunPolicy;
+pub use policy::{OnOverlap, RunPolicy};
 pub use run::{
     Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Stops, Suspension, Target, Usage,
 };
@@ -43,3 +46,5 @@ mod run_tests;
 mod sample;
 #[cfg(test)]
 mod task_tests;
+#[cfg(test)]
+mod waiting_tests;

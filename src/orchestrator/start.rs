@@ -8,7 +8,6 @@ use super::planning::Planned;
 use crate::domain::{RunState, StartOptions};
 use crate::github::event::EventIssue;
 use crate::github::{BranchHead, CallCounter, Error, IssueState};
-use crate::plan::Verdict;
 use crate::report::{self, notice};
 use crate::store::Settlement;
 
@@ -47,17 +46,13 @@ impl Orchestrator {
             Err(refused) => return Ok(refused.answer(draft)),
         };
         if options.dry_run {
-            let text = report::plan(&planned.plan, &planned.policy, options);
+            let places = store.places(repo.installation).await?;
+            let text = report::plan(&planned.plan, &planned.policy, options, &places);
             return Ok(draft.notice(text).done("a dry run"));
         }
         let Planned { policy, plan, existing } = planned;
-        match plan.verdict(policy.min_tasks as usize) {
-            Verdict::Parallel | Verdict::Ordered => {}
-            refused => {
-                return Ok(draft
-                    .notice(notice::plan_refused(&plan, refused, policy.min_tasks))
-                    .done("refused: the plan"));
-            }
+        if let Some(why) = report::not_started(&plan, &policy, options) {
+            return Ok(draft.notice(why).done("refused: the plan"));
         }
         if store.runs_active(repo.id).await? >= self.shared.settings.runs_per_repo {
             let limit = self.shared.settings.runs_per_repo;
@@ -75,7 +70,8 @@ impl Orchestrator {
         };
         let again = !options.only.is_empty();
         let standing = self.standing(&github, earlier.as_ref(), again).await?;
-        let found = Found { policy, plan, base, base_sha, existing, earlier, standing };
+        let found =
+            Found { ordered: options.ordered, policy, plan, base, base_sha, existing, earlier, standing };
         let orchestration = self.compose(&draft, issue, found).await?;
         if orchestration.tasks.iter().all(|t| t.state.is_terminal()) {
             return Ok(draft
