@@ -7,7 +7,7 @@ use super::reader::{Entry, read};
 use super::schema::REPOSITORY;
 use super::value::number;
 use crate::domain::duration::read_duration;
-use crate::domain::{RunPolicy, Usd};
+use crate::domain::{OnOverlap, RunPolicy, Usd};
 use std::fmt;
 
 /// The file's path in the repository.
@@ -116,6 +116,9 @@ fn set(policy: &mut RunPolicy, entry: &Entry) {
         "status_interval" => policy.status_interval = duration(),
         "verbose_logging" => policy.verbose_logging = flag(),
         "min_tasks" => policy.min_tasks = count(),
+        "on_overlap" => {
+            policy.on_overlap = OnOverlap::named(value.as_str().unwrap_or_default()).unwrap_or_default();
+        }
         "agent" => policy.agent = text(),
         "model" => policy.model = text(),
         "draft" => policy.draft = flag(),
@@ -178,6 +181,7 @@ mod tests {
             ("status_interval", "\"1m\""),
             ("verbose_logging", "true"),
             ("min_tasks", "1"),
+            ("on_overlap", "\"stop\""),
             ("agent", "\"mine\""),
             ("model", "\"m\""),
             ("draft", "false"),
@@ -228,7 +232,7 @@ mod tests {
             "budget.task_usd = -1",
             "budget.run_usd = nan",
             "budget.run_usd = \"20\"",
-            "on_overlap = \"order\"",
+            "on_overlap = \"ignore\"",
             "[network]\nallow = []",
             "[[max_workers]]",
             "max_workers = 1\nmax_workers = 2",

@@ -136,6 +136,12 @@ pub const REPOSITORY: &[Key] = &[
     ),
     key("verbose_logging", Kind::Flag, "false", "Whether the agent's full output goes to its log."),
     key("min_tasks", Kind::Whole(1, 100), "2", "Fewer tasks than this are not worth a run."),
+    key(
+        "on_overlap",
+        Kind::OneOf(&["order", "warn", "stop"]),
+        "\"order\"",
+        "Tasks that would touch the same place: one after the other, side by side with a word, or no run.",
+    ),
     key("agent", Kind::Name, "\"claude\"", "Which of the server's agents works here."),
     key("model", Kind::Text, "\"\"", "Model of the agent; empty for the agent's own default."),
     key("draft", Kind::Flag, "true", "Whether pull requests are opened as drafts."),

@@ -151,6 +151,16 @@ pub const GRAMMAR: &[Word] = &[
         StartOptions::set_budget,
     ),
     Word {
+        takes: Takes::Nothing,
+        ..Word::option(
+            "--ordered",
+            "",
+            "",
+            "Where tasks depend on others: start each when the pull requests of all that it waits for are merged.",
+            StartOptions::set_ordered,
+        )
+    },
+    Word {
         value: "[1,3-5]",
         example: "1,3-5",
         ..Word::action(
@@ -387,14 +397,15 @@ mod tests {
             agent: Some("claude".to_owned()),
             model: Some("sonnet[1m]".to_owned()),
             budget: Usd::read("20.50"),
+            ordered: true,
             dry_run: false,
         };
         let again = parse(&full.command());
         assert_eq!(again, Some(Ok(Command::Start(full.clone()))), "it can be said again");
         for line in [
-            "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --model sonnet[1m] --budget 20.5",
-            "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --budget=\"20.50 USD\" --only 5,4 3 1",
-            "--only '1, 3-5' --agent claude\t--timeout 90m --budget $20.50 --max-workers 3  --model=sonnet[1m]",
+            "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --ordered --model sonnet[1m] --budget 20.5",
+            "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --budget=\"20.50 USD\" --ordered --only 5,4 3 1",
+            "--only '1, 3-5' --agent claude	--timeout 90m --budget $20.50 --max-workers 3  --model=sonnet[1m] --ordered",
         ] {
             check(&format!("/orchestrate {line}"), Some(Ok(Command::Start(full.clone()))));
         }
@@ -427,6 +438,8 @@ mod tests {
         wrong("--retry 2 --timeout 5m", "--timeout", Some("/orchestrate --retry"));
         wrong("--dry-run=yes", "yes", Some("/orchestrate --dry-run"));
         wrong("--dry-run 1", "1", Some("/orchestrate --dry-run"));
+        wrong("--order", "--order", Some("/orchestrate --ordered"));
+        wrong("--ordered 2", "2", Some("/orchestrate --ordered"));
         wrong("--cancel=2", "2", Some("/orchestrate --cancel"));
         wrong("--agent \"claude", "\"claude", None);
         wrong("--cancel don't", "don't", Some("/orchestrate --cancel"));

@@ -1,6 +1,6 @@
 //! `decide`: what is to be done for a run now. Pure; the executor makes no choices.
 
-use super::{Effect, EffectKey, EffectState, Emoji, Orchestration, RunState, Task, TaskState};
+use super::{Effect, EffectKey, EffectState, Emoji, Orchestration, RunState, Task, TaskNumber, TaskState};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub enum Action {
     Effect { key: EffectKey, digest: String },
     /// Everything is terminal and told about: end the run.
     End,
+    /// Read where the base branch is, for a task that waited for merges and may start from there.
+    ReadBase(TaskNumber),
     /// Ask GitHub whether the App, the repository and the master issue are as they were.
     LookAround,
     /// Nothing more now; look again then.
@@ -45,6 +47,7 @@ pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<Action> {
         return vec![if at > now { Action::WakeAt(at) } else { Action::LookAround }];
     }
     let mut steps = Steps { snapshot, now, actions: Vec::new(), wake: None };
+    steps.bases();
     steps.sub_issues();
     steps.pull_requests();
     steps.follow_ups();
@@ -102,6 +105,17 @@ impl Steps<'_> {
         self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
     }
 
+    fn bases(&mut self) {
+        let run = &self.snapshot.orchestration;
+        for task in &run.tasks {
+            match run.base_readable(task) {
+                Some(at) if at > self.now => self.wake_at(at),
+                Some(_) => self.actions.push(Action::ReadBase(task.number)),
+                None => {}
+            }
+        }
+    }
+
     fn sub_issues(&mut self) {
         for task in &self.snapshot.orchestration.tasks {
             if task.state == TaskState::Planned {
@@ -116,7 +130,7 @@ impl Steps<'_> {
         for task in &self.snapshot.orchestration.tasks {
             if task.sub_issue.is_some() && task.state != TaskState::InReview {
                 self.want(EffectKey::Link(task.number), "1".to_owned());
-                for on in &task.waits_for {
+                for on in task.waits_for.iter().chain(&task.after_merge) {
                     if self.snapshot.orchestration.task(*on).is_some_and(|t| t.sub_issue.is_some()) {
                         self.want(EffectKey::BlockedBy(task.number, *on), "1".to_owned());
                     }

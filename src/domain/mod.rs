@@ -14,12 +14,14 @@ mod facts;
 mod failure;
 mod ids;
 mod money;
+mod note;
 mod options;
 mod policy;
 pub mod protect;
 mod run;
 pub mod schedule;
 mod task;
+mod waiting;
 
 pub use branch::branch_name;
 pub use budget::UsedUp;
@@ -29,8 +31,9 @@ pub use facts::{CommandRun, IssueRef, Progress, Published, Resume, Size, Spent};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
 pub use money::Usd;
+pub use note::Note;
 pub use options::{Exceeds, LimitOf, StartOptions};
-pub use policy::RunPolicy;
+pub use policy::{OnOverlap, RunPolicy};
 pub use run::{
     Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Stops, Suspension, Target, Usage,
 };
@@ -48,3 +51,5 @@ mod run_tests;
 mod sample;
 #[cfg(test)]
 mod task_tests;
+#[cfg(test)]
+mod waiting_tests;

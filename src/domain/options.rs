@@ -27,6 +27,9 @@ pub struct StartOptions {
     /// What the run may cost.
     #[serde(default)]
     pub budget: Option<Usd>,
+    /// A task starts when all that it waits for is merged.
+    #[serde(default)]
+    pub ordered: bool,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
 }
@@ -130,7 +133,13 @@ impl StartOptions {
                 text = format!("{text} {flag} {value}");
             }
         }
-        text
+        if self.ordered { text + " --ordered" } else { text }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "all options are set by the same kind of function")]
+    pub(super) fn set_ordered(&mut self, _: &str) -> Result<(), String> {
+        self.ordered = true;
+        Ok(())
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "all options are set by the same kind of function")]

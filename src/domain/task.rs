@@ -97,6 +97,12 @@ pub struct Task {
     /// Earlier tasks that name the same file: never in flight together with this one.
     #[serde(default)]
     pub waits_for: Vec<TaskNumber>,
+    /// Tasks whose pull requests must be merged before this one starts: only in a run that was started `--ordered`.
+    #[serde(default)]
+    pub after_merge: Vec<TaskNumber>,
+    /// The base branch's head after the last of those merges: what it starts from. `None` until that is read.
+    #[serde(default)]
+    pub base_sha: Option<Sha>,
     /// Where it stands.
     pub state: TaskState,
     /// Number of attempts begun.
@@ -129,6 +135,9 @@ pub struct Task {
     /// Whether its pull request was merged, and into which branch.
     #[serde(default)]
     pub merged_into: Option<String>,
+    /// When we learnt of the merge.
+    #[serde(default)]
+    pub merged_at: Option<Timestamp>,
     /// Whether its pull request was closed without a merge: nothing is to stand on its work.
     #[serde(default)]
     pub rejected: bool,
@@ -188,6 +197,10 @@ pub enum TaskEvent {
     FollowUpKnown(u64),
     /// Its pull request was merged into this branch.
     Merged(String),
+    /// All that it waited for is merged, and this is the base branch's head since.
+    BaseSeen(Sha),
+    /// All that it waited for is merged, and there is no base branch to start from any more.
+    BaseRefused(Failure),
     /// A person asked for another attempt.
     RetryAsked,
     /// A person wants it stopped; the text says in one sentence who or what did. Work that is pushed is kept.
@@ -240,6 +253,8 @@ impl Task {
             paths: Vec::new(),
             size: Size::M,
             waits_for: Vec::new(),
+            after_merge: Vec::new(),
+            base_sha: None,
             state: TaskState::Planned,
             attempt: 0,
             epoch: 0,
@@ -254,6 +269,7 @@ impl Task {
             adopted: false,
             pull_request: None,
             merged_into: None,
+            merged_at: None,
             rejected: false,
             follow_up: None,
             branch,
@@ -409,8 +425,11 @@ impl Task {
             (_, E::FollowUpKnown(number)) => next.follow_up = Some(*number),
             (S::Completed | S::InReview, E::Merged(branch)) => {
                 next.merged_into = Some(branch.clone());
+                next.merged_at = Some(now);
                 next.rejected = false;
             }
+            (S::Ready, E::BaseSeen(head)) => next.base_sha = Some(head.clone()),
+            (S::Ready, E::BaseRefused(failure)) => next.fail(failure.clone(), now),
             (S::Completed | S::InReview, E::PullClosed) if self.merged_into.is_none() => next.rejected = true,
             (S::Completed | S::InReview, E::PullReopened) => next.rejected = false,
             // Its request was under way when a person cancelled it or the money was gone; a retry or a new run uses it.
@@ -437,6 +456,7 @@ impl Task {
                 next.ended_at = None;
                 next.started_at = None;
                 next.published = None;
+                next.base_sha = None;
             }
             // A lease that ended otherwise: the runner is told "lost", whatever it says.
             (
@@ -460,6 +480,8 @@ impl Task {
                 | E::PullRequestKnown(_)
                 | E::PublishRefused(_)
                 | E::Merged(_)
+                | E::BaseSeen(_)
+                | E::BaseRefused(_)
                 | E::RetryAsked
                 | E::CancelAsked(_)
                 | E::GivenUp(_)
@@ -505,9 +527,8 @@ impl Task {
         true
     }
 
-    /// What it stands on was refused: it is not begun.
-    pub(super) fn block(&mut self, on: TaskNumber, now: Timestamp) {
-        let why = format!("The pull request of task {on}, which it waits for, was closed without a merge.");
+    /// What it waits for will not come, as the sentence says: it is not begun.
+    pub(super) fn block(&mut self, why: String, now: Timestamp) {
         self.state = TaskState::Blocked;
         self.failure = Some(Failure::new(FailureKind::Blocked, why));
         self.ended_at = Some(now);
@@ -583,6 +604,8 @@ impl TaskEvent {
             Self::PublishRefused(_) => "publish refused",
             Self::FollowUpKnown(_) => "follow-up known",
             Self::Merged(_) => "merged",
+            Self::BaseSeen(_) => "base seen",
+            Self::BaseRefused(_) => "base refused",
             Self::RetryAsked => "retry asked",
             Self::CancelAsked(_) => "cancel asked",
             Self::GivenUp(_) => "given up",

@@ -19,6 +19,7 @@ mod labels;
 mod lanes;
 mod levels;
 mod logs;
+mod merges;
 mod planning;
 mod reconcile;
 mod retry;

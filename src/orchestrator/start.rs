@@ -9,7 +9,6 @@ use super::planning::{Planned, Refused};
 use crate::domain::{Orchestration, RunState, StartOptions};
 use crate::github::event::EventIssue;
 use crate::github::{BranchHead, CallCounter, Error, IssueState};
-use crate::plan::Verdict;
 use crate::report::{self, notice};
 use crate::store::{PostedPlan, Settlement};
 
@@ -79,7 +78,8 @@ impl Orchestrator {
         if options.dry_run || changed.is_some() {
             let posted = approve::posted(&draft, issue, options, &planned);
             let estimate = self.estimate(&repo, &planned).await?;
-            let text = report::plan(&planned.plan, &planned.policy, options, estimate.as_ref());
+            let places = store.places(repo.installation).await?;
+            let text = report::plan(&planned.plan, &planned.policy, options, &places, estimate.as_ref());
             return Ok(match changed {
                 None => draft.notice(text).posts(posted).done("a dry run"),
                 Some(what) => {
@@ -89,13 +89,8 @@ impl Orchestrator {
             });
         }
         let Planned { policy, plan, existing } = planned;
-        match plan.verdict(policy.min_tasks as usize) {
-            Verdict::Parallel | Verdict::Ordered => {}
-            refused => {
-                return Ok(draft
-                    .notice(notice::plan_refused(&plan, refused, policy.min_tasks))
-                    .done("refused: the plan"));
-            }
+        if let Some(why) = report::not_started(&plan, &policy, options) {
+            return Ok(draft.notice(why).done("refused: the plan"));
         }
         if store.runs_active(repo.id).await? >= self.shared.settings.runs_per_repo {
             let limit = self.shared.settings.runs_per_repo;
@@ -113,7 +108,8 @@ impl Orchestrator {
         };
         let again = !options.only.is_empty();
         let standing = self.standing(&github, earlier.as_ref(), again).await?;
-        let found = Found { policy, plan, base, base_sha, existing, earlier, standing };
+        let found =
+            Found { ordered: options.ordered, policy, plan, base, base_sha, existing, earlier, standing };
         let orchestration = self.compose(&draft, issue, found).await?;
         if orchestration.tasks.iter().all(|t| t.state.is_terminal()) {
             return Ok(draft

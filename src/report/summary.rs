@@ -1,7 +1,7 @@
 //! The summary: the shape of the contract first, then what helps to go on.
 
-use super::{escape, words};
-use crate::domain::{FailureKind, Orchestration, Task, TaskState};
+use super::{escape, waiting, words};
+use crate::domain::{FailureKind, Note, Orchestration, Task, TaskState};
 use std::fmt::Write as _;
 
 /// The comment's text.
@@ -46,7 +46,14 @@ fn shape(orchestration: &Orchestration) -> String {
             (TaskState::InReview, Some(pull)) => format!("in review as PR #{pull}"),
             (TaskState::InReview, None) => "in review".to_owned(),
             (TaskState::Blocked, _) if t.is_out_of_budget() => "not begun, the budget is used up".to_owned(),
-            (TaskState::Blocked, _) => "blocked".to_owned(),
+            (TaskState::Blocked, _) => {
+                let why = t.failure.as_ref().map(|f| f.message.trim_end_matches('.')).unwrap_or_default();
+                if why.is_empty() {
+                    "blocked".to_owned()
+                } else {
+                    format!("blocked ({})", escape::inline(why, 120))
+                }
+            }
             _ => "cancelled".to_owned(),
         };
         format!("- [ ] Sub-task {}: {why} · {}", t.number, words::title(t))
@@ -109,6 +116,17 @@ fn next_steps(orchestration: &Orchestration) -> String {
         steps.push("- Run what was cancelled: comment `/orchestrate --retry` here or on its sub-issue. Branches that were pushed are kept.".to_owned());
     }
     steps.extend(money.map(|how| format!("- {how}")));
+    let closed = orchestration.tasks.iter().filter(|t| t.state == TaskState::Blocked);
+    if closed.filter(|t| orchestration.closed_before(t).is_some()).count() > 0 {
+        steps.push("- What is blocked waits for a pull request that was closed without a merge. Do that work another way, tick it off, and comment `/orchestrate` for the rest.".to_owned());
+    }
+    for note in orchestration.run.notes.iter().filter(|n| matches!(n, Note::SideBySide { .. })) {
+        steps.push(format!(
+            "- Look at conflicts: {}",
+            waiting::note(note)
+                .replace(" run side by side and may touch", " ran side by side and may have touched")
+        ));
+    }
     if steps.is_empty() { String::new() } else { format!("\n### Next steps\n{}\n", steps.join("\n")) }
 }
 

@@ -120,7 +120,13 @@ fn draw(graphs: &[String]) -> Page {
 
 /// The graph in the plan's comment, if there is one.
 fn graph(plan: &Plan) -> Option<String> {
-    let text = divisi::report::plan(plan, &RunPolicy::default(), &StartOptions::default(), None);
+    let text = divisi::report::plan(
+        plan,
+        &RunPolicy::default(),
+        &StartOptions::default(),
+        &divisi::domain::explain::Places::default(),
+        None,
+    );
     let (_, rest) = text.split_once("```mermaid\n")?;
     let (graph, _) = rest.split_once("```").expect("a fence that is closed");
     Some(graph.to_owned())

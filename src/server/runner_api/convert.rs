@@ -8,7 +8,7 @@ use crate::store::Claimed;
 pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Option<wire::Assignment> {
     let run = &claimed.orchestration.run;
     let task = claimed.orchestration.task(claimed.attempt.task)?;
-    let on = claimed.orchestration.stands_on(task);
+    let (base, base_sha) = claimed.orchestration.base_of(task);
     let siblings = claimed.orchestration.tasks.iter().filter(|t| t.number != task.number);
     Some(wire::Assignment {
         attempt: claimed.attempt.clone(),
@@ -16,8 +16,8 @@ pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Opti
         orchestration_id: run.orchestration_id.clone(),
         clone_url: clone_url(&run.repo, web_url),
         repo: run.repo.clone(),
-        base: on.map_or(&run.base, |t| &t.branch).clone(),
-        base_sha: on.and_then(|t| t.published.as_ref()).map_or(&run.base_sha, |p| &p.head).clone(),
+        base: base.to_owned(),
+        base_sha: base_sha.clone(),
         branch: task.branch.clone(),
         branch_head: task.branch_head.clone(),
         agent: task.agent.clone(),

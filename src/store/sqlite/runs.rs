@@ -74,7 +74,9 @@ pub(super) async fn inserted(conn: &mut SqliteConnection, new: &Orchestration) -
 /// Whether other tasks can keep this one from starting: those that it waits for, and those that wait for it, which
 /// may be at work when it is run again.
 fn waits(run: &Orchestration, task: &Task) -> bool {
-    !task.waits_for.is_empty() || run.tasks.iter().any(|t| t.waits_for.contains(&task.number))
+    !task.waits_for.is_empty()
+        || !task.after_merge.is_empty()
+        || run.tasks.iter().any(|t| t.waits_for.contains(&task.number))
 }
 
 /// Loads the run, applies the event and stores the result.
