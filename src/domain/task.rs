@@ -413,8 +413,8 @@ impl Task {
             }
             (S::Completed | S::InReview, E::PullClosed) if self.merged_into.is_none() => next.rejected = true,
             (S::Completed | S::InReview, E::PullReopened) => next.rejected = false,
-            // Its request was under way when a person cancelled it; a retry uses it.
-            (S::Cancelled, E::SubIssueKnown(issue)) if self.sub_issue.is_none() => {
+            // Its request was under way when a person cancelled it or the money was gone; a retry or a new run uses it.
+            (S::Cancelled | S::Blocked, E::SubIssueKnown(issue)) if self.sub_issue.is_none() => {
                 next.sub_issue = Some(*issue);
             }
             (S::Planned | S::Ready, E::CancelAsked(why) | E::GivenUp(why))

@@ -3,6 +3,9 @@
 use super::{escape, words};
 use crate::domain::estimate::{Basis, Estimate, OfSize, Range};
 
+/// Between the two figures of a range.
+const APART: &str = " to ";
+
 /// One paragraph. Without history it says so.
 pub(super) fn estimate(found: Option<&Estimate>, agent: &str) -> String {
     let agent = escape::inline(&agent.replace('`', "'"), 40);
@@ -20,14 +23,20 @@ pub(super) fn estimate(found: Option<&Estimate>, agent: &str) -> String {
     let agents = if found.at_once == 1 { "1 agent".to_owned() } else { format!("{} agents", found.at_once) };
     let cost = match found.cost_usd {
         Some(cost) => money(cost),
-        None => "its cost is not known, since not all of them told a price".to_owned(),
+        None => "what it will cost is not known, because not all of them told a price".to_owned(),
     };
     let sizes: Vec<String> = found.sizes.iter().map(of_size).collect();
-    format!(
-        "**Estimate** from {attempts} of `{agent}` {whose}: {} with {agents} at once; {cost}. Each task: {}. The first figure is what is usual, the second one what one in ten exceeds.\n\n",
+    let text = format!(
+        "**Estimate** from {attempts} of `{agent}` {whose}: {} with {agents} at once; {cost}. Each task: {}.",
         time(found.seconds),
         sizes.join("; ")
-    )
+    );
+    let ranges = if text.contains(APART) {
+        " The first figure is what is usual, the second one what one in ten exceeds."
+    } else {
+        ""
+    };
+    format!("{text}{ranges}\n\n")
 }
 
 fn of_size(of: &OfSize) -> String {
@@ -47,7 +56,7 @@ fn money(range: Range) -> String {
 }
 
 fn apart(usual: String, high: String) -> String {
-    if usual == high { usual } else { format!("{usual} to {high}") }
+    if usual == high { usual } else { format!("{usual}{APART}{high}") }
 }
 
 #[cfg(test)]
@@ -80,7 +89,10 @@ mod tests {
         found.cost_usd = None;
         found.basis = Basis::Server;
         let text = estimate(Some(&found), "claude");
-        assert!(text.contains("in other repositories") && text.contains("its cost is not known"), "{text}");
+        assert!(
+            text.contains("in other repositories") && text.contains("what it will cost is not known"),
+            "{text}"
+        );
         let none = estimate(None, "claude");
         assert!(none.contains("none yet") && !none.contains('$'), "{none}");
     }

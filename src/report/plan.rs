@@ -39,7 +39,8 @@ pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions, estimate: O
                 Some(n) => format!("at most {n} at once"),
                 None => "as many at once as the runners have room for".to_owned(),
             };
-            let money = policy.run_usd.map(|usd| format!(", for at most {usd}")).unwrap_or_default();
+            let each = policy.task_usd.map(|usd| format!(", and {usd} for each task")).unwrap_or_default();
+            let money = policy.run_usd.map(|usd| format!(", for at most {usd}{each}")).unwrap_or(each);
             let _ = write!(
                 text,
                 "The agent is `{agent}`, {workers}{money}. Nothing was started. To start exactly this plan, comment `{COMMAND} --approve`; to have the issue read anew, comment `{}`.",

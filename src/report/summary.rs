@@ -105,7 +105,7 @@ fn next_steps(orchestration: &Orchestration) -> String {
             failed.join(",")
         ));
     }
-    if cancelled > 0 && failed.is_empty() {
+    if cancelled > 0 && failed.is_empty() && money.is_none() {
         steps.push("- Run what was cancelled: comment `/orchestrate --retry` here or on its sub-issue. Branches that were pushed are kept.".to_owned());
     }
     steps.extend(money.map(|how| format!("- {how}")));
