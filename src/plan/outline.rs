@@ -269,15 +269,32 @@ fn is_url(line: &str) -> bool {
     line.starts_with("https://") || line.starts_with("http://")
 }
 
+/// Boxes as people write them, and whether they are ticked: half done and set aside are open.
+const BOXES: [(&str, bool); 15] = [
+    ("[ ]", false),
+    ("[x]", true),
+    ("[X]", true),
+    ("[]", false),
+    ("[-]", false),
+    ("[~]", false),
+    ("[/]", false),
+    ("[>]", false),
+    ("[✓]", true),
+    ("[✔]", true),
+    ("[v]", true),
+    ("[V]", true),
+    ("☐", false),
+    ("☑", true),
+    ("☒", true),
+];
+
 /// R11: a line that a person reads as an item though Markdown does not: `[ ] x`, `-[ ] x`, `☐ x`, `• x`, `├── x`.
 pub(super) fn unmarked_item(line: &str) -> Option<(Option<bool>, String)> {
     let bare = line.trim_start_matches(['-', '*', '+']).trim_start();
     if bare.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '#') {
         return None;
     }
-    for (mark, ticked) in
-        [("[ ]", false), ("[x]", true), ("[X]", true), ("[]", false), ("☐", false), ("☑", true), ("☒", true)]
-    {
+    for (mark, ticked) in BOXES {
         if let Some(rest) = bare.strip_prefix(mark)
             && (rest.starts_with([' ', '\t'])
                 || !mark.starts_with('[')
@@ -308,6 +325,8 @@ mod tests {
         assert_eq!(unmarked_item("[ ] #19"), Some((Some(false), "#19".into())));
         assert_eq!(unmarked_item("-[x] a"), Some((Some(true), "a".into())));
         assert_eq!(unmarked_item("☐ a"), Some((Some(false), "a".into())));
+        assert_eq!(unmarked_item("[~] a"), Some((Some(false), "a".into())));
+        assert_eq!(unmarked_item("[✓] a"), Some((Some(true), "a".into())));
         assert_eq!(unmarked_item("[x](https://example.org)"), None);
         assert_eq!(unmarked_item("[ ]"), None);
     }
