@@ -16,6 +16,7 @@ mod policy;
 pub mod protect;
 mod run;
 pub mod schedule;
+pub mod survey;
 mod task;
 
 pub use branch::branch_name;
