@@ -192,6 +192,9 @@ pub struct Run {
     /// What keeps it from going on.
     #[serde(default)]
     pub stops: Stops,
+    /// Why the repository could not be searched for files that tasks share, if it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsearched: Option<String>,
 }
 
 /// An issue by number, database id and title.

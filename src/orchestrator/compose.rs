@@ -11,7 +11,7 @@ use crate::domain::{
 };
 use crate::github::event::EventIssue;
 use crate::github::{Issue, IssueState, RepoClient};
-use crate::plan::{Plan, PlannedTask};
+use crate::plan::{Confidence, Plan, PlannedTask};
 use std::collections::{HashMap, HashSet};
 
 impl Orchestrator {
@@ -76,6 +76,7 @@ impl Orchestrator {
                 usage: Usage::default(),
                 sandbox_tier: String::new(),
                 stops: Stops::default(),
+                unsearched: found.plan.unsearched,
             },
             tasks,
         })
@@ -105,7 +106,8 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
     let open: Vec<usize> = found.plan.open().filter(|i| !is_closed(found, &found.plan.tasks[*i])).collect();
     let number = |index: usize| found.plan.number(index).filter(|_| open.contains(&index));
     let mut waits: HashMap<TaskNumber, Vec<TaskNumber>> = HashMap::new();
-    for overlap in &found.plan.overlaps {
+    // A likely overlap is warned about.
+    for overlap in found.plan.overlaps.iter().filter(|o| o.confidence == Confidence::Certain) {
         if let (Some(a), Some(b)) = (number(overlap.a), number(overlap.b)) {
             waits.entry(a.max(b)).or_default().push(a.min(b));
         }

@@ -11,6 +11,7 @@ mod document;
 mod graph;
 mod headings;
 mod item;
+mod likely;
 mod links;
 mod mention;
 mod model;
@@ -29,5 +30,6 @@ mod text;
 mod words;
 
 pub use crate::domain::Size;
+pub use mention::named;
 pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
 pub use read::read;

@@ -2,7 +2,7 @@
 
 use super::{escape, notice};
 use crate::domain::{RunPolicy, Size, StartOptions};
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Confidence, Overlap, Plan, Verdict};
 use std::fmt::Write as _;
 
 /// More edges than this are not drawn: GitHub's renderer refuses above 500, and nobody reads them.
@@ -15,6 +15,8 @@ const LONGEST_TABLE: usize = 50_000;
 const WAITS: usize = 3;
 /// So much of a title is in a box of the graph, in characters.
 const BOX: usize = 40;
+/// So many pairs that may get in each other's way are named.
+const MOST_WARNINGS: usize = 10;
 /// So many paths of a task are named.
 const PATHS: usize = 3;
 
@@ -28,6 +30,9 @@ pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
         if text.len() < MOST_TABLE {
             graph(plan, &mut text);
         }
+    }
+    for warning in warnings(plan, escape::inline) {
+        let _ = writeln!(text, "> {warning}\n");
     }
     match verdict {
         Verdict::Parallel | Verdict::Ordered => {
@@ -51,7 +56,7 @@ pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
 fn heading(plan: &Plan, verdict: Verdict) -> String {
     let open = plan.open().count();
     let tasks = if open == 1 { "1 task".to_owned() } else { format!("{open} tasks") };
-    let ordered = plan.overlaps.iter().any(|o| open_number(plan, o.a).and(open_number(plan, o.b)).is_some());
+    let ordered = plan.open_overlaps().any(is_ordered);
     match verdict {
         Verdict::Parallel | Verdict::Ordered if ordered => {
             format!("{tasks}, of which some wait for others")
@@ -88,10 +93,48 @@ pub fn plan_text(plan: &Plan, policy: &RunPolicy, skipped: usize) -> String {
     if let Some(order) = order(plan).filter(|_| verdict == Verdict::Sequential) {
         let _ = writeln!(text, "\nOrder: {order}");
     }
+    let warnings = warnings(plan, escape::line);
+    if !warnings.is_empty() {
+        let _ = write!(text, "\n{}\n", warnings.join("\n"));
+    }
     if plan.tasks.is_empty() {
         text.push_str("List the sub-tasks as check boxes (- [ ] …), as a numbered list, or as headings under a section such as \"Tasks\".");
     }
     text.trim_end().to_owned()
+}
+
+/// Whether the later task starts from the earlier one's work. A likely overlap is only told of.
+fn is_ordered(overlap: &Overlap) -> bool {
+    overlap.confidence == Confidence::Certain
+}
+
+/// What is worth a word: pairs that may touch the same file, and that nobody looked for some.
+fn warnings(plan: &Plan, shown: fn(&str, usize) -> String) -> Vec<String> {
+    let likely: Vec<&Overlap> = plan.open_overlaps().filter(|o| !is_ordered(o)).collect();
+    let pair = |o: &&Overlap| {
+        let reason = shown(&o.reason, 200);
+        Some(format!(
+            "Tasks {} and {} may get in each other's way: {reason}.",
+            plan.number(o.a)?,
+            plan.number(o.b)?
+        ))
+    };
+    let mut all: Vec<String> = likely.iter().take(MOST_WARNINGS).filter_map(pair).collect();
+    let more = likely.len().saturating_sub(MOST_WARNINGS);
+    if more > 0 {
+        all.push(format!("And {more} more pairs."));
+    }
+    all.extend(plan.unsearched.as_deref().map(|why| unsearched(why, shown)));
+    all
+}
+
+/// That nobody looked, and why.
+pub(super) fn unsearched(why: &str, shown: fn(&str, usize) -> String) -> String {
+    let why = shown(why, 200);
+    let why = why.trim_end_matches('.');
+    format!(
+        "The repository could not be searched for files that tasks share: {why}. Only what the issue names was compared."
+    )
 }
 
 /// The numbers in rounds, `1, 3 → 2`; `None` where there is but one round.
@@ -172,7 +215,7 @@ fn waits(plan: &Plan, index: usize, shown: fn(&str, usize) -> String) -> Vec<Str
             b.before.iter().filter_map(|i| open_number(plan, *i)).map(|n| n.to_string()).collect();
         all.push(format!("{}: \"{}\"", shortened(before).join(", "), said(&b.reason)));
     }
-    for o in plan.overlaps.iter().filter(|o| o.b == index) {
+    for o in plan.overlaps.iter().filter(|o| o.b == index && is_ordered(o)) {
         all.extend(open_number(plan, o.a).map(|n| format!("{n}: {}", said(&o.reason))));
     }
     all
@@ -187,7 +230,7 @@ fn graph(plan: &Plan, text: &mut String) {
     for b in plan.open_barriers() {
         edges.extend(b.before.iter().flat_map(|from| b.after.iter().map(move |to| (*from, "-->", *to))));
     }
-    edges.extend(plan.overlaps.iter().map(|o| (o.a, "-.->", o.b)));
+    edges.extend(plan.overlaps.iter().filter(|o| is_ordered(o)).map(|o| (o.a, "-.->", o.b)));
     let edges: Vec<String> = edges
         .into_iter()
         .filter_map(|(from, arrow, to)| {

@@ -89,6 +89,9 @@ fn details(orchestration: &Orchestration, web_url: &str, tokens: u64) -> String 
             let _ = writeln!(text, "  - {} after {}", task.number, on.join(", "));
         }
     }
+    if let Some(why) = &run.unsearched {
+        let _ = writeln!(text, "- {}", super::plan::unsearched(why, escape::inline));
+    }
     text.push_str(
         "\nA failed task is run again by `--retry` on its sub-issue, its follow-up, or here.\n</details>",
     );

@@ -114,6 +114,7 @@ fn orchestration(id: &str, master: u64, sequence: u32, tasks: u32) -> Orchestrat
         usage: Usage::default(),
         sandbox_tier: String::new(),
         stops: Stops::default(),
+        unsearched: None,
     };
     Orchestration { run, tasks: (1..=tasks).map(task).collect() }
 }

@@ -71,6 +71,15 @@ impl runner_api::Behind for Desk {
         self.changed.notified().await;
     }
 
+    async fn survey(&self, _: &RunnerId, wait: Duration) -> Option<wire::SurveyQuestion> {
+        clock::sleep(wait).await;
+        None
+    }
+
+    async fn surveyed(&self, _: u64, _: Result<divisi::domain::survey::Answer, String>) -> bool {
+        false
+    }
+
     async fn session_lines(&self, _: &AttemptId, lines: &[String]) -> Result<(), String> {
         self.lines.lock().unwrap().extend_from_slice(lines);
         Ok(())
@@ -216,6 +225,7 @@ async fn start(store: &dyn Store, repo: Repo, base_sha: Sha, policy: RunPolicy, 
         usage: Usage::default(),
         sandbox_tier: String::new(),
         stops: Stops::default(),
+        unsearched: None,
     };
     let delivery = DeliveryId::new("start");
     let new = NewDelivery { id: delivery.clone(), event: "issues".to_owned(), payload: b"{}".to_vec() };
