@@ -85,6 +85,7 @@ impl Plane {
             lease: config.runner_api.lease,
             embedded_runner: config.runner.embedded,
             runs_per_repo: config.limits.runs_per_repo,
+            cost_per_run: config.limits.cost_per_run,
             attempts_per_installation: config.limits.attempts_per_installation,
             agents: config.agents.keys().cloned().collect(),
             agent: options.agent.clone(),

@@ -334,6 +334,7 @@ impl Orchestration {
             }
         }
         next.follow_stops(now)?;
+        next.follow_budget(now);
         Ok(next)
     }
 
@@ -386,7 +387,11 @@ impl Orchestration {
             match (self.tasks[at].state, on) {
                 (TaskState::Planned | TaskState::Ready, Some(on)) => self.tasks[at].block(on, now),
                 // What was cancelled is not begun after all because something else was merged.
-                (TaskState::Blocked, None) if !self.run.stops.cancelled => self.tasks[at].unblock(),
+                (TaskState::Blocked, None)
+                    if !self.run.stops.cancelled && !self.tasks[at].is_out_of_budget() =>
+                {
+                    self.tasks[at].unblock();
+                }
                 _ => {}
             }
         }
@@ -450,9 +455,11 @@ impl Orchestration {
         if self.run.stops.cancelled && self.count(TaskState::Cancelled) > 0 {
             return Outcome::Cancelled;
         }
+        // What was never begun for want of money was to be done: it counts as failed.
+        let unaffordable = self.tasks.iter().filter(|t| t.is_out_of_budget()).count();
         Outcome::of(
             self.count(TaskState::Completed),
-            self.count(TaskState::Failed),
+            self.count(TaskState::Failed) + unaffordable,
             self.run.policy.success_threshold,
         )
     }

@@ -43,6 +43,14 @@ impl Plan {
         self.overlaps.sort_by_key(|o| (o.a, o.b));
     }
 
+    /// The plan as far as the text and the issues make it: what a search found depends on the branch and on who answered.
+    pub fn without_search(&self) -> Self {
+        let mut plan = self.clone();
+        plan.overlaps.retain(|overlap| overlap.confidence == Confidence::Certain);
+        plan.unsearched = None;
+        plan
+    }
+
     /// Whether the text says anything about the pair.
     fn is_related(&self, a: usize, b: usize) -> bool {
         let pair = |x: usize, y: usize| (x, y) == (a, b) || (y, x) == (a, b);
@@ -99,7 +107,9 @@ mod tests {
             &Answer { files: Vec::new(), pairs: odd.into_iter().chain(told).collect() },
         );
         let reason = "both probably change `src/parser.rs` (words: tokenizer, lexer)".to_owned();
+        let before = Plan { overlaps: Vec::new(), ..plan.clone() };
         assert_eq!(plan.overlaps, [Overlap { a: 1, b: 2, reason, confidence: Confidence::Likely }]);
+        assert_eq!(plan.without_search(), before);
     }
 
     #[test]

@@ -58,9 +58,9 @@ pub struct PlannedTask {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
-    /// The text says it in so many words, and names both by number, identifier or path.
+    /// The text says it in so many words, and names both by number, identifier or path; of an overlap, by the same file.
     Certain,
-    /// The text says it of a title, a short name, a list that is called an order, or a bare name of a file or symbol.
+    /// The text says it of a title, a short name, a list that is called an order, or the bare name of a symbol.
     /// Also what a plan says that was stored before there were levels.
     #[default]
     Likely,

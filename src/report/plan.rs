@@ -1,6 +1,8 @@
 //! The plan as a comment: what `/orchestrate --dry-run` answers.
 
 use super::{escape, notice};
+use crate::domain::command::COMMAND;
+use crate::domain::estimate::Estimate;
 use crate::domain::{RunPolicy, Size, StartOptions};
 use crate::plan::{Confidence, Overlap, Plan, Verdict};
 use std::fmt::Write as _;
@@ -20,8 +22,8 @@ const MOST_WARNINGS: usize = 10;
 /// So many paths of a task are named.
 const PATHS: usize = 3;
 
-/// What the plan is, why, and how to start it. Nothing was started.
-pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
+/// What the plan is, why, what it will take, and how to start it. Nothing was started.
+pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions, estimate: Option<&Estimate>) -> String {
     let verdict = plan.verdict(policy.min_tasks as usize);
     let open = plan.open().count();
     let mut text = format!("### The plan: {}\n\n", heading(plan, verdict));
@@ -36,14 +38,17 @@ pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
     }
     match verdict {
         Verdict::Parallel | Verdict::Ordered => {
+            text.push_str(&super::estimate::estimate(estimate, &policy.agent));
             let agent = escape::inline(&policy.agent, 40);
             let workers = match policy.max_workers {
                 Some(n) => format!("at most {n} at once"),
                 None => "as many at once as the runners have room for".to_owned(),
             };
+            let each = policy.task_usd.map(|usd| format!(", and {usd} for each task")).unwrap_or_default();
+            let money = policy.run_usd.map(|usd| format!(", for at most {usd}{each}")).unwrap_or(each);
             let _ = write!(
                 text,
-                "The agent is `{agent}`, {workers}. Nothing was started. To start this, comment `{}`.",
+                "The agent is `{agent}`, {workers}{money}. Nothing was started. To start exactly this plan, comment `{COMMAND} --approve`; to have the issue read anew, comment `{}`.",
                 options.command()
             );
         }
@@ -147,7 +152,7 @@ pub(super) fn order(plan: &Plan) -> Option<String> {
     (rounds.len() > 1).then(|| rounds.join(" → "))
 }
 
-fn size(size: Size) -> &'static str {
+pub(super) fn size(size: Size) -> &'static str {
     match size {
         Size::S => "S",
         Size::M => "M",
@@ -272,7 +277,7 @@ mod tests {
         if !options.only.is_empty() {
             read.choose(&options.only).expect("they exist");
         }
-        plan(&read, &policy, options)
+        plan(&read, &policy, options, None)
     }
 
     const MENU: &str = "## Tasks\n\n- [x] Buy a board\n- [ ] Add the soup to `src/menu.txt`\n- [ ] Add the salad to `src/menu.txt`\n- [ ] Write `docs/hours.md`: \"open\" | <b>closed</b> @everyone\n";
@@ -294,7 +299,7 @@ mod tests {
         let text = said(MENU, &options);
         assert!(text.contains("### The plan: 2 tasks that can be worked on side by side"), "{text}");
         assert!(text.contains("| 2 | Add the salad") && !text.contains("mermaid"), "{text}");
-        assert!(text.ends_with("To start this, comment `/orchestrate --only 2,3`."), "{text}");
+        assert!(text.ends_with("to have the issue read anew, comment `/orchestrate --only 2,3`."), "{text}");
     }
 
     #[test]
@@ -324,13 +329,40 @@ mod tests {
                 a,
                 b,
                 reason: "ö".repeat(300),
-                confidence: crate::plan::Confidence::Likely,
+                confidence: crate::plan::Confidence::Certain,
             })
             .collect();
-        let text = plan(&wide, &RunPolicy::default(), &StartOptions::default());
+        let text = plan(&wide, &RunPolicy::default(), &StartOptions::default(), None);
         assert_eq!(escape::body(&text, ""), text, "{} bytes fit", text.len());
         assert!(text.contains("; and 29 more |"), "{text}");
         assert!(text.contains("| | and ") && text.ends_with("comment `/orchestrate`."));
+    }
+
+    #[test]
+    fn what_is_likely_is_told_and_orders_nothing() {
+        let mut read = crate::plan::read("Epic", MENU, Some(1), None);
+        read.overlaps = (0..14)
+            .map(|_| crate::plan::Overlap {
+                a: 1,
+                b: 2,
+                reason: "both probably change `src/@a|b.rs` (words: soup)".into(),
+                confidence: crate::plan::Confidence::Likely,
+            })
+            .collect();
+        read.unsearched = Some("no runner answered in 20 s".into());
+        let text = plan(&read, &RunPolicy::default(), &StartOptions::default(), None);
+        assert!(text.starts_with("### The plan: 3 tasks that can be worked on side by side"), "{text}");
+        assert!(!text.contains("mermaid"), "{text}");
+        assert_eq!(
+            text.matches("> Tasks 1 and 2 may get in each other's way").count(),
+            MOST_WARNINGS,
+            "{text}"
+        );
+        assert!(text.contains("> And 4 more pairs."), "{text}");
+        let said = "> The repository could not be searched for files that tasks share: no runner answered in 20 s. Only what the issue names was compared.";
+        assert!(text.contains(said), "{text}");
+        let shell = plan_text(&read, &RunPolicy::default(), 0);
+        assert!(shell.contains("\nTasks 1 and 2 may get") && !shell.contains("waits for"), "{shell}");
     }
 
     #[test]
@@ -341,7 +373,7 @@ mod tests {
         let confidence = crate::plan::Confidence::Certain;
         read.barriers =
             vec![crate::plan::Barrier { before: vec![0, 1], after: vec![2, 3], reason, confidence }];
-        let text = plan(&read, &RunPolicy::default(), &StartOptions::default());
+        let text = plan(&read, &RunPolicy::default(), &StartOptions::default(), None);
         assert!(
             text.contains("come after 1 ") && !text.contains("0 \"") && !text.contains("Buy a board"),
             "{text}"

@@ -163,6 +163,7 @@ async fn live(shared: &Arc<Shared>, wire: &Arc<Wire>) {
         catch_up_every: CATCH_UP,
         embedded_runner: false,
         runs_per_repo: 2,
+        cost_per_run: divisi::domain::Usd::whole(50),
         attempts_per_installation: 20,
         agents: vec!["test".to_owned()],
         agent: None,
