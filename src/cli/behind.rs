@@ -1,11 +1,13 @@
 //! What the runner API asks for besides the store, answered by the orchestrator.
 
 use crate::dispatch::wire;
-use crate::domain::{AttemptId, Repo, RunId};
+use crate::domain::survey::Answer;
+use crate::domain::{AttemptId, Repo, RunId, RunnerId};
 use crate::orchestrator::{self, Orchestrator};
 use crate::server::runner_api::{Behind, NoCredential};
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
+use std::time::Duration;
 
 /// The orchestrator as the runner API sees it.
 pub(super) struct Desk(pub Orchestrator);
@@ -36,6 +38,26 @@ impl Behind for Desk {
 
     async fn changed(&self) {
         self.0.changed().await;
+    }
+
+    async fn survey(&self, runner: &RunnerId, wait: Duration) -> Option<wire::SurveyQuestion> {
+        let asked = self.0.survey_taken(runner, wait).await?;
+        let token = asked.credential.token.expose_secret().to_owned();
+        let expires_at_ms = asked.credential.expires_at.as_millisecond();
+        Some(wire::SurveyQuestion {
+            id: asked.id,
+            repo: asked.repo,
+            clone_url: String::new(),
+            base: asked.base,
+            base_sha: asked.base_sha,
+            credential: wire::Credential { token, expires_at_ms, clone_url: None },
+            tasks: asked.tasks,
+            left_ms: u64::try_from(asked.left.as_millis()).unwrap_or(0),
+        })
+    }
+
+    async fn surveyed(&self, id: u64, found: Result<Answer, String>) -> bool {
+        self.0.survey_answered(id, found)
     }
 
     async fn session_lines(&self, attempt: &AttemptId, lines: &[String]) -> Result<(), String> {

@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
         Verb::Healthcheck(args) => healthcheck::main(&args),
         Verb::Config(args) => ended_as(config::main(args)),
         Verb::Demo(args) => async_main(demo::main(args)),
-        Verb::Plan(args) => ended_as(plan::main(&args)),
+        Verb::Plan(args) => async_main(plan::main(args)),
         Verb::Run(args) => async_main(run::main(args)),
         Verb::Serve(args) => async_main(serve::main(args)),
         Verb::Runner(args) => async_main(runner::main(args)),

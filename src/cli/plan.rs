@@ -3,10 +3,13 @@
 use super::exit::Exit;
 use super::issue_file;
 use super::terminal::{ended, say};
-use crate::config::RepoFile;
+use crate::config::{RepoFile, host};
 use crate::domain::RunPolicy;
-use crate::plan::{self, Verdict};
+use crate::plan::{self, Plan, Verdict};
 use crate::report;
+use crate::sandbox::Launcher;
+use crate::workspace::{self, GitSettings, HostGit};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Show the sub-tasks of an issue in a file, and what waits for what.
@@ -18,7 +21,7 @@ pub(super) struct Args {
     /// The issue's title [default: the file's first heading, else its name].
     #[arg(long, value_name = "TITLE")]
     title: Option<String>,
-    /// A work tree whose `.github/divisi.toml` holds.
+    /// A work tree whose `.github/divisi.toml` holds, and whose files and history are searched for what tasks share.
     #[arg(long, value_name = "DIR")]
     repo: Option<PathBuf>,
     /// Print JSON: indexes count from 0, barriers are not expanded.
@@ -26,14 +29,19 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
+pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     let issue = issue_file::read(&args.issue, args.title.as_deref())?;
     let policy = match &args.repo {
         None => RunPolicy::default(),
         Some(dir) => rules(dir)?,
     };
-    let plan = plan::read(&issue.title, &issue.body, None, None);
+    let mut plan = plan::read(&issue.title, &issue.body, None, None);
     let least = policy.min_tasks as usize;
+    if let Some(dir) = &args.repo
+        && let Err(error) = search(&mut plan, dir).await
+    {
+        plan.unsearched = Some(format!("{error:#}"));
+    }
     if args.json {
         say(&serde_json::to_string_pretty(&plan.to_json(least))?);
     } else {
@@ -44,6 +52,20 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         Verdict::Sequential => Exit::Dependencies,
         Verdict::Empty | Verdict::TooFew | Verdict::TooMany => Exit::CannotParse,
     })
+}
+
+/// Adds what a search of the repository finds likely, as a runner host does for the control plane.
+async fn search(plan: &mut Plan, dir: &std::path::Path) -> anyhow::Result<()> {
+    let (indexes, tasks): (Vec<usize>, Vec<_>) = plan.to_search().into_iter().unzip();
+    if !(2..=Plan::MAX_TASKS).contains(&tasks.len()) {
+        return Ok(());
+    }
+    let settings =
+        GitSettings { path: host::search_path().to_string_lossy().into_owned(), env: BTreeMap::new() };
+    let git = HostGit::new(Launcher::new(host::current_exe()?).await?, settings);
+    let (git_dir, head) = workspace::locate(&git, &std::path::absolute(dir)?).await?;
+    plan.add_likely(&indexes, &workspace::survey(&git, &git_dir, &head, &tasks).await?);
+    Ok(())
 }
 
 fn rules(dir: &std::path::Path) -> anyhow::Result<RunPolicy> {

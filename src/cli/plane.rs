@@ -83,6 +83,7 @@ impl Plane {
             catch_up_every: config.github.deliveries.every(),
             request_deadline: REQUEST_DEADLINE,
             lease: config.runner_api.lease,
+            embedded_runner: config.runner.embedded,
             runs_per_repo: config.limits.runs_per_repo,
             cost_per_run: config.limits.cost_per_run,
             attempts_per_installation: config.limits.attempts_per_installation,

@@ -2,6 +2,7 @@
 
 use super::wire;
 use crate::clock;
+use crate::domain::survey::Answer;
 use crate::domain::{AttemptId, RunnerId, Spent};
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
@@ -186,6 +187,27 @@ impl Client {
     pub async fn policy(&self, attempt: &AttemptId, epoch: u64) -> Result<wire::Policy, CallError> {
         let request = wire::PolicyRequest { runner: self.runner.clone(), epoch };
         self.ask(&about(attempt, "policy"), &request, PROMPT).await
+    }
+
+    /// Waits up to `wait` for a repository to search.
+    ///
+    /// # Errors
+    /// Any [`CallError`] but [`CallError::Lost`].
+    pub async fn survey(&self, wait: Duration) -> Result<Option<wire::SurveyQuestion>, CallError> {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let question = wire::SurveyWait { runner: self.runner.clone(), wait_ms };
+        // Behind the answer GitHub may be asked for a token.
+        let asked: wire::SurveyAsked = self.ask("survey", &question, wait + SLOW).await?;
+        Ok(asked.question)
+    }
+
+    /// Tells what a search found. Sending it again is safe.
+    ///
+    /// # Errors
+    /// Any [`CallError`]; [`CallError::Lost`] when nobody waits for it any more.
+    pub async fn surveyed(&self, id: u64, found: Result<Answer, String>) -> Result<(), CallError> {
+        let answer = wire::SurveyAnswer { runner: self.runner.clone(), found };
+        accepted(self.ask(&format!("surveys/{id}/answer"), &answer, PROMPT).await?)
     }
 
     async fn ask<A: DeserializeOwned>(

@@ -3,6 +3,7 @@
 //! Every message about an attempt carries its epoch. Two answers must never be mixed up: *lost* (the control
 //! plane looked and the lease is not ours: stop at once) and *no answer* (keep working, try again).
 
+use crate::domain::survey::{Answer, SurveyTask};
 use crate::domain::{
     AttemptId, CommandRun, Failure, Progress, Repo, RunPolicy, RunnerId, Sha, Spent, TaskNumber,
 };
@@ -349,6 +350,53 @@ pub struct PolicyRequest {
 pub struct Policy {
     /// The rules.
     pub policy: RunPolicy,
+}
+
+/// `POST /runner/v1/survey`: held open until there is a repository to search or `wait_ms` is over. It needs no slot. Whoever asks may be
+/// asked the question of a runner that has not answered for some seconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SurveyWait {
+    /// Who.
+    pub runner: RunnerId,
+    /// How long to wait, at most 30,000.
+    pub wait_ms: u64,
+}
+
+/// Answer to [`SurveyWait`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SurveyAsked {
+    /// What to search, if there is something.
+    pub question: Option<SurveyQuestion>,
+}
+
+/// A repository to search for the words of some tasks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SurveyQuestion {
+    /// Goes into the answer's address.
+    pub id: u64,
+    /// The repository.
+    pub repo: Repo,
+    /// Where git fetches from; holds no secret.
+    pub clone_url: String,
+    /// The branch.
+    pub base: String,
+    /// The commit that is searched.
+    pub base_sha: Sha,
+    /// A token that can read this repository; revoked when the survey ends.
+    pub credential: Credential,
+    /// What the tasks say. Foreign text.
+    pub tasks: Vec<SurveyTask>,
+    /// An answer after so long is not waited for.
+    pub left_ms: u64,
+}
+
+/// `POST /runner/v1/surveys/{id}/answer`. Sending it again is safe; one that comes too late is dropped. Answer: [`Accepted`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SurveyAnswer {
+    /// Who.
+    pub runner: RunnerId,
+    /// What was found, or in words why nothing was.
+    pub found: Result<Answer, String>,
 }
 
 /// The body of every 4xx and 5xx answer.

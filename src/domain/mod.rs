@@ -20,6 +20,7 @@ mod policy;
 pub mod protect;
 mod run;
 pub mod schedule;
+pub mod survey;
 mod task;
 mod waiting;
 

@@ -16,6 +16,8 @@ pub enum Note {
     NoRunner { agent: String },
     /// Two tasks are hardly worth a run.
     Pair,
+    /// The repository could not be searched for files that tasks share; why, in the words of whoever tried.
+    Unsearched(String),
 }
 
 impl Note {

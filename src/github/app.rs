@@ -144,6 +144,9 @@ impl App {
     /// What a runner host's token may do: fetch and push. Never `workflows`.
     pub const PUSH: &[(&str, &str)] = &[("contents", "write"), ("metadata", "read")];
 
+    /// What a runner host's token may do that only searches: fetch.
+    pub const READ: &[(&str, &str)] = &[("contents", "read"), ("metadata", "read")];
+
     /// Reads the key and prepares the connection; sends nothing. Needs a running Tokio runtime.
     ///
     /// # Errors

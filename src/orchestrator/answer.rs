@@ -42,6 +42,11 @@ impl Draft {
         self
     }
 
+    /// 👀 as effects of their own, for a delivery that takes its time; the settlement's later one is the same.
+    pub fn eyes_first(&self) -> Vec<NewEffect> {
+        self.clone().eyes().settlement("", None).effects
+    }
+
     /// 😕: refused.
     pub fn confused(mut self) -> Self {
         self.reactions.push(Emoji::Confused);

@@ -74,7 +74,7 @@ fn linked(issue: &Issue) -> LinkedIssue {
 
 /// What is different now from what was posted.
 pub(super) fn changed(before: &PostedPlan, issue: &EventIssue, planned: &Planned) -> Changed {
-    let mut plan = before.plan.clone();
+    let (mut plan, planned_now) = (before.plan.without_search(), planned.plan.without_search());
     if !before.options.only.is_empty() {
         // It was possible then.
         let _ = plan.choose(&before.options.only);
@@ -85,8 +85,8 @@ pub(super) fn changed(before: &PostedPlan, issue: &EventIssue, planned: &Planned
         body: before.body != issue.body,
         rules: rules(&before.policy, &planned.policy),
         linked: linked_changes(&before.linked, &now),
-        other: plan != planned.plan,
-        plan: plan.changes(&planned.plan),
+        other: plan != planned_now,
+        plan: plan.changes(&planned_now),
     }
 }
 

@@ -177,7 +177,8 @@ fn notes(found: &Found, tasks: &[Task], places: &Places) -> Vec<Note> {
     });
     let pair = (live == 2 && found.policy.min_tasks > 1).then_some(Note::Pair);
     let room = Note::of_places(places, &found.policy.agent, found.policy.max_workers, live);
-    beside.chain(pair).chain(room).collect()
+    let unsearched = found.plan.unsearched.clone().map(Note::Unsearched);
+    beside.chain(pair).chain(room).chain(unsearched).collect()
 }
 
 /// A linked issue that is closed is done, whatever its box says.

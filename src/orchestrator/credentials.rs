@@ -85,7 +85,7 @@ impl Orchestrator {
         }
     }
 
-    fn revoke_soon(&self, issued: Vec<Issued>) {
+    pub(super) fn revoke_soon(&self, issued: Vec<Issued>) {
         if !issued.is_empty() {
             let this = self.clone();
             self.shared.tasks.spawn(async move { this.revoke(issued).await });

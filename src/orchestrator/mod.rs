@@ -23,6 +23,7 @@ mod merges;
 mod planning;
 mod reconcile;
 mod retry;
+mod searching;
 mod standing;
 mod start;
 mod stop;
@@ -44,6 +45,7 @@ use tokio_util::task::TaskTracker;
 pub use boundary::{Boundary, Place, Point, Proof, Without};
 pub use credentials::Issued;
 pub use intake::{is_final, is_suspension};
+pub use searching::SurveyTaken;
 
 /// What the orchestrator is told once.
 #[derive(Clone)]
@@ -66,6 +68,8 @@ pub struct Settings {
     pub cost_per_run: Usd,
     /// Attempts of one installation alive at once; the runner API holds to it, here it is only told.
     pub attempts_per_installation: u32,
+    /// Whether this process starts a runner of its own.
+    pub embedded_runner: bool,
     /// Names of the agents that are configured.
     pub agents: Vec<String>,
     /// The agent that works, whatever repositories ask for.
@@ -107,6 +111,7 @@ struct Shared {
     /// Runs for which a later wake-up is set, with the earliest.
     timers: Mutex<HashMap<RunId, Instant>>,
     credentials: credentials::Credentials,
+    surveys: searching::Surveys,
     views: view::Views,
     logs: logs::Logs,
     tasks: TaskTracker,
@@ -132,6 +137,7 @@ impl Orchestrator {
             reconciling: Mutex::default(),
             timers: Mutex::default(),
             credentials: credentials::Credentials::default(),
+            surveys: searching::Surveys::new(),
             tasks: TaskTracker::new(),
             intake: stop.child_token(),
             stop,

@@ -68,7 +68,12 @@ impl Orchestrator {
             let text = notice::no_such_task(missing, plan.open().count());
             return Ok(Err(Refused::saying(text, "refused: no such task")));
         }
-        Ok(existing(github, issue.number, &plan).await?.map(|existing| Planned { policy, plan, existing }))
+        let mut planned =
+            existing(github, issue.number, &plan).await?.map(|existing| Planned { policy, plan, existing });
+        if let Ok(planned) = &mut planned {
+            self.search_overlaps(github, draft, options, planned).await?;
+        }
+        Ok(planned)
     }
 
     /// The repository's file, lowered by the options and the server.

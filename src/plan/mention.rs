@@ -106,6 +106,17 @@ fn is_symbol(span: &str) -> bool {
         && (span.ends_with("()") || inner_capital || joined)
 }
 
+/// The files and symbols that a text names, each once.
+pub fn named(text: &str) -> Vec<String> {
+    let mut all = paths(text);
+    for symbol in symbols(text) {
+        if !all.iter().any(|known| known == symbol) {
+            all.push(symbol.to_owned());
+        }
+    }
+    all
+}
+
 /// The pairs of open tasks that name the same file or symbol. A plan that is too big to run is not compared.
 pub(super) fn overlaps(plan: &Plan) -> Vec<Overlap> {
     let open: Vec<usize> = plan.open().collect();

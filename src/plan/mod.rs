@@ -12,6 +12,7 @@ mod document;
 mod graph;
 mod headings;
 mod item;
+mod likely;
 mod links;
 mod mention;
 mod model;
@@ -32,5 +33,6 @@ mod words;
 
 pub use crate::domain::Size;
 pub use diff::{Changes, Edge};
+pub use mention::named;
 pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
 pub use read::read;

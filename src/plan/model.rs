@@ -21,6 +21,9 @@ pub struct Plan {
     pub criteria: Vec<String>,
     /// The issue's prose that is not a task, shortened.
     pub context: String,
+    /// Why the repository could not be searched for files that tasks share; foreign text may be in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsearched: Option<String>,
 }
 
 /// One sub-task as the issue words it.
@@ -101,7 +104,7 @@ pub struct Barrier {
     pub confidence: Confidence,
 }
 
-/// Two open tasks that would touch the same place; `a` comes first in the issue.
+/// Two open tasks that would touch the same place, or by a search of the repository probably would; `a` comes first in the issue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlap {
     /// The earlier task.
@@ -213,7 +216,7 @@ impl Plan {
 
     /// The plan in the shape of `divisi plan --json`: every field, the verdict, and the edges of a cycle.
     pub fn to_json(&self, min_tasks: usize) -> serde_json::Value {
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "is_master": self.is_master,
             "tasks": self.tasks,
             "dependencies": self.dependencies,
@@ -223,7 +226,11 @@ impl Plan {
             "criteria": self.criteria,
             "context": self.context,
             "verdict": self.verdict(min_tasks),
-        })
+        });
+        if let Some(why) = &self.unsearched {
+            json["unsearched"] = why.as_str().into();
+        }
+        json
     }
 
     fn is_open(&self, index: usize) -> bool {

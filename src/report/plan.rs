@@ -76,18 +76,9 @@ fn how_it_goes(plan: &Plan, policy: &RunPolicy, options: &StartOptions, places: 
     let pair = (open == 2 && policy.min_tasks > 1).then_some(Note::Pair);
     let room = Note::of_places(places, &policy.agent, policy.max_workers, open);
     for note in pair.iter().chain(&room) {
-        let _ = writeln!(text, "> {}\n", waiting::note(note));
+        let _ = writeln!(text, "> {}\n", waiting::note(note, escape::inline));
     }
-    let beside: Vec<String> = plan
-        .open_overlaps()
-        .filter(|o| !waits_by_overlap(o, policy.on_overlap))
-        .take(MOST_WARNINGS)
-        .filter_map(|o| {
-            let (a, b) = (plan.number(o.a)?, plan.number(o.b)?);
-            Some(waiting::note(&Note::SideBySide { a, b, reason: o.reason.clone() }))
-        })
-        .collect();
-    for warning in beside {
+    for warning in warnings(plan, policy.on_overlap, escape::inline) {
         let _ = writeln!(text, "> {warning}\n");
     }
     text
@@ -134,10 +125,30 @@ pub fn plan_text(plan: &Plan, policy: &RunPolicy, skipped: usize) -> String {
     if let Some(order) = order(plan).filter(|_| verdict == Verdict::Sequential) {
         let _ = writeln!(text, "\nOrder: {order}");
     }
+    let warnings = warnings(plan, policy.on_overlap, escape::line);
+    if !warnings.is_empty() {
+        let _ = write!(text, "\n{}\n", warnings.join("\n"));
+    }
     if plan.tasks.is_empty() {
         text.push_str("List the sub-tasks as check boxes (- [ ] …), as a numbered list, or as headings under a section such as \"Tasks\".");
     }
     text.trim_end().to_owned()
+}
+
+/// What is worth a word: pairs that run side by side and may touch the same place, and that nobody looked for some.
+fn warnings(plan: &Plan, on_overlap: OnOverlap, shown: fn(&str, usize) -> String) -> Vec<String> {
+    let beside: Vec<&Overlap> = plan.open_overlaps().filter(|o| !waits_by_overlap(o, on_overlap)).collect();
+    let pair = |o: &&Overlap| {
+        let (a, b, reason) = (plan.number(o.a)?, plan.number(o.b)?, o.reason.clone());
+        Some(waiting::note(&Note::SideBySide { a, b, reason }, shown))
+    };
+    let mut all: Vec<String> = beside.iter().take(MOST_WARNINGS).filter_map(pair).collect();
+    let more = beside.len().saturating_sub(MOST_WARNINGS);
+    if more > 0 {
+        all.push(format!("And {more} more pairs."));
+    }
+    all.extend(plan.unsearched.clone().map(|why| waiting::note(&Note::Unsearched(why), shown)));
+    all
 }
 
 /// The numbers in rounds, `1, 3 → 2`; `None` where there is but one round.
@@ -385,6 +396,36 @@ mod tests {
         assert_eq!(escape::body(&text, ""), text, "{} bytes fit", text.len());
         assert!(text.contains("; and 29 more |"), "{text}");
         assert!(text.contains("| | and ") && text.ends_with("comment `/orchestrate`."));
+    }
+
+    #[test]
+    fn what_is_likely_is_told_and_orders_nothing() {
+        let mut read = crate::plan::read("Epic", MENU, Some(1), None);
+        read.overlaps = (0..14)
+            .map(|_| crate::plan::Overlap {
+                a: 1,
+                b: 2,
+                reason: "both probably change `src/@a|b.rs` (words: soup)".into(),
+                confidence: crate::plan::Confidence::Likely,
+            })
+            .collect();
+        read.unsearched = Some("no runner answered in 20 s".into());
+        let text = plan(&read, &RunPolicy::default(), &StartOptions::default(), &room(), None);
+        assert!(text.starts_with("### The plan: 3 tasks that can be worked on side by side"), "{text}");
+        assert!(!text.contains("mermaid"), "{text}");
+        assert_eq!(
+            text.matches("> Tasks 1 and 2 run side by side and may touch").count(),
+            MOST_WARNINGS,
+            "{text}"
+        );
+        assert!(text.contains("> And 4 more pairs."), "{text}");
+        let said = "> The repository could not be searched for files that tasks share: no runner answered in 20 s. Only what the issue names was compared.";
+        assert!(text.contains(said), "{text}");
+        let shell = plan_text(&read, &RunPolicy::default(), 0);
+        assert!(
+            shell.contains("\nTasks 1 and 2 run side by side") && !shell.contains("waits for"),
+            "{shell}"
+        );
     }
 
     #[test]

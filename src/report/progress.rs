@@ -34,7 +34,7 @@ pub fn progress(orchestration: &Orchestration, now: Timestamp, web_url: &str, ma
     let total: f64 = tasks.iter().map(|t| words::seconds(t, now)).sum();
     let _ = writeln!(text, "| | **total** | | | {} | {} | |\n", words::duration(total), words::cost(usd));
     for note in &run.notes {
-        let _ = writeln!(text, "> {}\n", waiting::note(note));
+        let _ = writeln!(text, "> {}\n", waiting::note(note, escape::inline));
     }
     text.push_str(&details(orchestration, web_url, tokens));
     escape::body(&text, marker)

@@ -123,7 +123,7 @@ fn next_steps(orchestration: &Orchestration) -> String {
     for note in orchestration.run.notes.iter().filter(|n| matches!(n, Note::SideBySide { .. })) {
         steps.push(format!(
             "- Look at conflicts: {}",
-            waiting::note(note)
+            waiting::note(note, escape::inline)
                 .replace(" run side by side and may touch", " ran side by side and may have touched")
         ));
     }

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 /// More pairs than this are not listed.
 const PAIRS: usize = 20;
+/// So much of a reason is said, in characters.
+const REASON: usize = 200;
 
 /// `waits for #12 and task 3 to be merged`: the pull requests by their numbers where they are there. `None` when the task
 /// waits for no merge.
@@ -34,11 +36,14 @@ pub(super) fn and(all: &[String]) -> String {
     }
 }
 
-/// A remark as one sentence.
-pub(super) fn note(note: &Note) -> String {
+/// A remark as one sentence; `shown` makes foreign text fit for where it is said.
+pub(super) fn note(note: &Note, shown: fn(&str, usize) -> String) -> String {
     match note {
         Note::SideBySide { a, b, reason } => {
-            format!("Tasks {a} and {b} run side by side and may touch the same place: {}.", said(reason))
+            format!(
+                "Tasks {a} and {b} run side by side and may touch the same place: {}.",
+                shown(reason, REASON)
+            )
         }
         Note::FewerSlots { slots, wanted } => format!(
             "The runner hosts have {slots} {} for this agent, and `max_workers` would let {wanted} work at once: the others wait for a free one.",
@@ -46,7 +51,11 @@ pub(super) fn note(note: &Note) -> String {
         ),
         Note::NoRunner { agent } => format!(
             "No runner host offers the agent {} at the moment: everything waits until one does.",
-            escape::inline(agent, 40)
+            shown(agent, 40)
+        ),
+        Note::Unsearched(why) => format!(
+            "The repository could not be searched for files that tasks share: {}. Only what the issue names was compared.",
+            shown(why, REASON).trim_end_matches('.')
         ),
         Note::Pair => {
             "Two tasks are hardly worth the overhead of a run; assigning them one by one does as well."
@@ -56,7 +65,7 @@ pub(super) fn note(note: &Note) -> String {
 }
 
 fn said(reason: &str) -> String {
-    escape::inline(reason, 160)
+    escape::inline(reason, REASON)
 }
 
 /// Why this plan does not start under these rules and options, and what to do; `None` when it starts.

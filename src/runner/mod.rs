@@ -2,7 +2,7 @@
 //!
 //! It knows the control plane by the runner API alone. What an attempt is told, allowed and given comes from there; what
 //! happened goes back as facts. Reading order: `options`, `service` (the loop), `lease`, `attempt` (one attempt end
-//! to end) and what that needs: `checkout`, `agent`, `commands`, `publish`, `log`, `memory`; `record`, `resume` and `sweep` (what
+//! to end) and what that needs: `checkout`, `agent`, `commands`, `publish`, `log`, `memory`; `survey` (searches for the control plane); `record`, `resume` and `sweep` (what
 //! outlives a process).
 
 mod agent;
@@ -21,6 +21,7 @@ mod publish;
 mod record;
 mod resume;
 mod service;
+mod survey;
 mod sweep;
 mod tally;
 

@@ -7,6 +7,7 @@ use super::home::Home;
 use super::lease::{Held, Holds, Terms, keep};
 use super::memory::Memory;
 use super::options::{AgentConfig, RunnerError, RunnerOptions};
+use super::survey::survey_on;
 use super::sweep::sweep;
 use crate::agents::Stop;
 use crate::clock;
@@ -97,6 +98,7 @@ pub async fn run(options: RunnerOptions, shutdown: CancellationToken) -> Result<
         () = keep(&shared.client, &shared.holds, &terms) => {}
         () = shared.memory.sample() => {}
         () = sweep(&shared, keeps) => {}
+        () = survey_on(&shared) => {}
         () = shutdown.cancelled() => {}
     }
     tracing::info!(attempts = shared.holds.ids().len(), "The runner ends.");

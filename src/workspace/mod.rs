@@ -17,6 +17,7 @@ mod pushed;
 mod raw_diff;
 mod remote;
 mod show;
+mod survey;
 
 pub use attempt::{AttemptPaths, Identity, PrepareError, Workspace, prepare};
 pub use cleanup::{clear_mirrors, mirrors, prune_refs, remove_attempt, sweep_refs};
@@ -28,3 +29,4 @@ pub use push::{PushError, Pushed, push};
 pub use pushed::{Before, forget_pushes, note_push, pushed_before};
 pub use remote::{Remote, RemoteError};
 pub use show::{diff_stat, read_blob, read_file};
+pub use survey::{evidence, locate, survey};

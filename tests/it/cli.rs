@@ -248,3 +248,40 @@ fn the_exit_code_of_a_plan_is_its_verdict() {
     let (code, _, errors) = plan(&["/nowhere/issue.md"], "");
     assert!(code == Some(3) && errors.contains("cannot read /nowhere/issue.md"), "{errors}");
 }
+
+#[test]
+fn a_plan_says_which_tasks_will_probably_change_the_same_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let body = "# Epic\n\n## Tasks\n\n- [ ] Speed up the tokenizer\n- [ ] Quotes in the tokenizer\n- [ ] Translate the welcome page\n";
+    let args = ["-", "--json", "--repo", dir.path().to_str().expect("a path")];
+    let (code, said, _) = plan(&args, body);
+    let json: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &json["overlaps"]), (Some(0), &serde_json::json!([])));
+    assert!(json["unsearched"].as_str().is_some_and(|why| why.contains("not a git repository")), "{said}");
+    std::fs::create_dir(dir.path().join("src")).expect("a directory");
+    std::fs::write(dir.path().join("src/tokenizer.rs"), "pub struct Tokenizer;\n").expect("a file");
+    std::fs::write(dir.path().join("welcome.html"), "<h1>Welcome</h1>\n").expect("a file");
+    git(dir.path(), &["init", "-q", "."]);
+    git(dir.path(), &["add", "-A"]);
+    git(dir.path(), &["-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-qm", "First"]);
+    let (code, said, _) = plan(&args, body);
+    let json: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &json["verdict"]), (Some(0), &"parallel".into()));
+    let overlap = &json["overlaps"][0];
+    assert_eq!(
+        (&overlap["a"], &overlap["b"], &overlap["confidence"]),
+        (&0.into(), &1.into(), &"likely".into())
+    );
+    assert!(
+        overlap["reason"]
+            .as_str()
+            .is_some_and(|r| r.starts_with("both probably change `src/tokenizer.rs` (words: tokenizer")),
+        "{said}"
+    );
+    assert!(json["overlaps"][1].is_null() && json["unsearched"].is_null(), "{said}");
+    let (_, said, _) = plan(&["-", "--repo", args[3]], body);
+    assert!(
+        said.contains("Tasks 1 and 2 may get in each other's way: both probably change `src/tokenizer.rs`"),
+        "{said}"
+    );
+}

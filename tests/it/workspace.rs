@@ -3,6 +3,7 @@
 #[path = "support/git_http.rs"]
 mod git_http;
 mod hostile;
+mod survey;
 
 use divisi::clock;
 use divisi::domain::{FailureKind, RunId, Sha, branch_name};

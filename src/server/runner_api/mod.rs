@@ -6,10 +6,12 @@
 mod attempt;
 mod convert;
 mod runner;
+mod survey;
 
 use crate::dispatch::wire;
 use crate::domain::schedule::Limits;
-use crate::domain::{AttemptId, Repo, RunId};
+use crate::domain::survey::Answer;
+use crate::domain::{AttemptId, Repo, RunId, RunnerId};
 use crate::store::{Store, StoreError};
 use async_trait::async_trait;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -40,6 +42,11 @@ pub trait Behind: Send + Sync {
     async fn work(&self);
     /// Returns when a run may have changed, such as by a command; a hint, never a promise.
     async fn changed(&self);
+    /// Waits up to `wait` for a repository to search: the question with its token, everything but `clone_url`. To ask says that the
+    /// runner could search.
+    async fn survey(&self, runner: &RunnerId, wait: Duration) -> Option<wire::SurveyQuestion>;
+    /// What a search found; whether somebody still waits for it.
+    async fn surveyed(&self, id: u64, found: Result<Answer, String>) -> bool;
     /// Appends lines to the run's session log.
     ///
     /// # Errors
@@ -94,6 +101,8 @@ pub fn router(api: RunnerApi) -> Router {
         .route("/runner/v1/claim", post(runner::claim))
         .route("/runner/v1/heartbeat", post(runner::heartbeat))
         .route("/runner/v1/kept", post(runner::kept))
+        .route("/runner/v1/survey", post(survey::wait))
+        .route("/runner/v1/surveys/{id}/answer", post(survey::answer))
         .route("/runner/v1/attempts/{attempt}/finish", post(attempt::finish))
         .route("/runner/v1/attempts/{attempt}/release", post(attempt::release))
         .route("/runner/v1/attempts/{attempt}/events", post(attempt::events))

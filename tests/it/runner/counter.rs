@@ -71,6 +71,15 @@ impl runner_api::Behind for Desk {
         self.changed.notified().await;
     }
 
+    async fn survey(&self, _: &RunnerId, wait: Duration) -> Option<wire::SurveyQuestion> {
+        clock::sleep(wait).await;
+        None
+    }
+
+    async fn surveyed(&self, _: u64, _: Result<divisi::domain::survey::Answer, String>) -> bool {
+        false
+    }
+
     async fn session_lines(&self, _: &AttemptId, lines: &[String]) -> Result<(), String> {
         self.lines.lock().unwrap().extend_from_slice(lines);
         Ok(())

@@ -7,6 +7,7 @@ mod by_hand_issues;
 mod by_hand_repository;
 mod cancel;
 mod interleaving;
+mod likely;
 mod lost_answers;
 mod options;
 mod order;

@@ -161,6 +161,7 @@ async fn live(shared: &Arc<Shared>, wire: &Arc<Wire>) {
         request_deadline: shared.request_deadline,
         lease: LEASE,
         catch_up_every: CATCH_UP,
+        embedded_runner: false,
         runs_per_repo: 2,
         cost_per_run: divisi::domain::Usd::whole(50),
         attempts_per_installation: 20,
