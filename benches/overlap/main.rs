@@ -65,7 +65,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let path = std::env::var("PATH").unwrap_or_default();
-        let launcher = Launcher::new(env!("CARGO_BIN_EXE_divisi").into()).await.expect("the launcher");
+        let launcher = Launcher::new(PathBuf::from(env!("CARGO_BIN_EXE_divisi"))).await.expect("the launcher");
         let git = HostGit::new(launcher, GitSettings { path, env: BTreeMap::new() });
         let mut train = Vec::new();
         let mut held_out = Vec::new();
