@@ -23,7 +23,7 @@ use divisi::workspace::{GitSettings, HostGit, evidence, survey};
 use figures::Judged;
 use history::Task;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Windows of a repository, and commits of a window.
 const WINDOWS: usize = 50;
@@ -93,7 +93,7 @@ fn main() {
 /// Every pair of a repository's windows.
 async fn judge(
     git: &HostGit,
-    dir: &PathBuf,
+    dir: &Path,
     role: &str,
     mut rows: Option<&mut Vec<(Features, bool)>>,
 ) -> Vec<Judged> {
