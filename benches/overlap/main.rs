@@ -23,7 +23,7 @@ use divisi::workspace::{GitSettings, HostGit, evidence, survey};
 use figures::Judged;
 use history::Task;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Windows of a repository, and commits of a window.
 const WINDOWS: usize = 50;
@@ -65,7 +65,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let path = std::env::var("PATH").unwrap_or_default();
-        let launcher = Launcher::new(env!("CARGO_BIN_EXE_divisi")).await.expect("the launcher");
+        let launcher = Launcher::new(PathBuf::from(env!("CARGO_BIN_EXE_divisi"))).await.expect("the launcher");
         let git = HostGit::new(launcher, GitSettings { path, env: BTreeMap::new() });
         let mut train = Vec::new();
         let mut held_out = Vec::new();
@@ -93,7 +93,7 @@ fn main() {
 /// Every pair of a repository's windows.
 async fn judge(
     git: &HostGit,
-    dir: &PathBuf,
+    dir: &Path,
     role: &str,
     mut rows: Option<&mut Vec<(Features, bool)>>,
 ) -> Vec<Judged> {
