@@ -25,6 +25,7 @@ mod select;
 mod source;
 mod table;
 mod text;
+mod unit;
 // Word lists, filled line by line; one word a line would be a thousand lines.
 #[rustfmt::skip]
 mod words;
