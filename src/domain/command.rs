@@ -184,7 +184,7 @@ pub const GRAMMAR: &[Word] = &[
     Word::action("--status", "Say where the run stands, or the one task.", |_| Command::Status),
     Word::action(
         "--explain",
-        "Say why it is not running: permission, plan, dependency, capacity, pause, limit or runner.",
+        "Say why it is not running: permission, plan, dependency, capacity, budget, pause, limit or runner.",
         |_| Command::Explain,
     ),
     Word::action("--help", "Show this table.", |_| Command::Help),

@@ -124,13 +124,27 @@ async fn a_plan_outlives_the_process_and_a_copy_of_the_approval() {
     world.end();
 }
 
+/// The boundaries of the dry run (a settlement, and a comment with its intent and answer) and of the approval, up to the first
+/// sub-issues, in three parts.
+async fn dying_at(boundaries: std::ops::RangeInclusive<u32>) {
+    let all = stream::iter(boundaries.clone()).map(approved_dying_at).buffer_unordered(4);
+    let deaths: u32 = all.fold(0, async |sum, n| sum + n).await;
+    assert_eq!(deaths as usize, boundaries.count(), "each of them dies once");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dying_at_any_boundary_of_dry_run_and_approval_starts_one_run() {
-    // Those of the dry run (a settlement, and a comment with its intent and answer), and of the approval up to the first
-    // sub-issues.
-    let deaths: u32 =
-        stream::iter(1..=12).map(approved_dying_at).buffer_unordered(4).fold(0, async |sum, n| sum + n).await;
-    assert_eq!(deaths, 12, "each of them dies once");
+async fn dying_while_a_plan_is_posted_starts_one_run() {
+    dying_at(1..=4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dying_between_plan_and_approval_starts_one_run() {
+    dying_at(5..=8).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dying_while_a_plan_is_approved_starts_one_run() {
+    dying_at(9..=12).await;
 }
 
 /// How often the process died.

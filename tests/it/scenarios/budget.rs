@@ -11,8 +11,10 @@ git add -A && git commit -qm "Work of $AGENT_ID"
 echo '{"type":"system","subtype":"init","session_id":"s","model":"m"}'
 echo '{"type":"result","subtype":"success","is_error":false,"result":"Done.","total_cost_usd":0.6,"usage":{"input_tokens":10,"output_tokens":5}}'"#;
 
-fn setup() -> Setup {
-    let command = toml::Value::Array(["sh", "-c", PAID, "paid"].map(|t| t.to_owned().into()).into());
+/// `first` are shell lines that come before the work.
+fn setup(first: &str) -> Setup {
+    let script = format!("{first}\n{PAID}");
+    let command = toml::Value::Array(["sh", "-c", &script, "paid"].map(|t| t.to_owned().into()).into());
     Setup {
         env: vec![
             ("DIVISI_AGENTS__PAID__KIND", "claude".to_owned()),
@@ -35,7 +37,7 @@ fn flag(world: &World, n: u32) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_agent_begins_beyond_the_budget_and_a_new_run_goes_on() {
-    let world = World::new(setup()).await;
+    let world = World::new(setup("")).await;
     let master = world.open("Epic: the list", &tasks(4));
     for (at, (budget, words)) in [
         ("6", "`--budget 6` is more than this repository allows: `.github/divisi.toml` says `budget.run_usd = 5`"),
@@ -102,5 +104,26 @@ async fn no_agent_begins_beyond_the_budget_and_a_new_run_goes_on() {
     let plan = world.said(more)[0].body.clone();
     assert!(plan.contains("from 4 finished attempts of `paid` in this repository"), "{plan}");
     assert!(plan.contains("; $1.20. Each task:") && plan.contains(", for at most $3.00."), "{plan}");
+    world.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agents_at_work_are_stopped_when_the_money_is_gone() {
+    let world = World::new(setup("[ $AGENT_ID = agent-2 ] && sleep 600")).await;
+    let master = world.open("Epic: the list", &tasks(3));
+    // One at work all the time; the two others cost what there is.
+    world.say(master, "/orchestrate --budget 1.20 --agent paid --max-workers 2");
+    world.until_ended(1).await;
+    let summary = world.summary(master);
+    for words in [
+        "**Total Sub-Tasks**: 3\n**Successful**: 2\n**Failed**: 1\n",
+        "- [ ] Sub-task 2: The budget is used up (Issue #",
+        "- Sub-task 2 (`budget_exceeded`): The budget of this run, $1.20, is used up.",
+        "comment `/orchestrate --budget 2.40`",
+    ] {
+        assert!(summary.contains(words), "{words}: {summary}");
+    }
+    assert_eq!(world.github.read(|w| w.pulls(REPO).len()), 2);
+    assert!(!summary.contains("--retry"), "it would start nothing: {summary}");
     world.end();
 }
