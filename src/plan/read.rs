@@ -52,6 +52,7 @@ pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &s
         dependencies,
         barriers,
         overlaps: Vec::new(),
+        remarks: Vec::new(),
     };
     plan.overlaps = mention::overlaps(&plan);
     plan
