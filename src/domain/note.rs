@@ -14,6 +14,10 @@ pub enum Note {
     FewerSlots { slots: u32, wanted: u32 },
     /// No runner host offers the agent, so everything waits.
     NoRunner { agent: String },
+    /// A sub-issue in another repository is not worked on here.
+    Elsewhere { name: String },
+    /// GitHub says that a task is blocked by an open issue that is no task of the run.
+    BlockedOutside { task: TaskNumber, by: String },
     /// Two tasks are hardly worth a run.
     Pair,
     /// The repository could not be searched for files that tasks share; why, in the words of whoever tried.

@@ -86,6 +86,8 @@ pub struct Issue {
     pub author_is_app: bool,
     /// Login of who opened it; `None` for a deleted account.
     pub author: Option<String>,
+    /// How many issues block it, closed ones included; `None` where GitHub does not tell.
+    pub blocked_by: Option<u64>,
     /// Address for people.
     pub url: String,
 }
@@ -170,7 +172,13 @@ pub(super) struct RawIssue {
     updated_at: Timestamp,
     user: Option<RawUser>,
     performed_via_github_app: Option<RawApp>,
+    issue_dependencies_summary: Option<RawDependencies>,
     html_url: String,
+}
+
+#[derive(Deserialize)]
+struct RawDependencies {
+    total_blocked_by: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -243,6 +251,7 @@ impl RawIssue {
             updated_at: self.updated_at,
             author_is_app: is_mine(me, self.user.as_ref(), self.performed_via_github_app.as_ref()),
             author: self.user.map(|user| user.login),
+            blocked_by: self.issue_dependencies_summary.and_then(|s| s.total_blocked_by),
             url: self.html_url,
         }
     }

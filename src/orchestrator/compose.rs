@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::github::event::EventIssue;
 use crate::github::{Issue, IssueState, RepoClient};
-use crate::plan::{Confidence, Plan, PlannedTask};
+use crate::plan::{Confidence, Plan, PlannedTask, Remark};
 use std::collections::{HashMap, HashSet};
 
 impl Orchestrator {
@@ -109,7 +109,7 @@ pub(super) struct Standing {
 
 /// The run's tasks: the plan's open ones. Whatever is left out, the others keep their numbers.
 fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec<Task> {
-    let open: Vec<usize> = found.plan.open().filter(|i| !is_closed(found, &found.plan.tasks[*i])).collect();
+    let open: Vec<usize> = found.plan.open().collect();
     let number = |index: usize| found.plan.number(index).filter(|_| open.contains(&index));
     // Without `--ordered` no task of a plan that starts comes after another by the issue's words.
     let comes_after = found.plan.comes_after(found.policy.on_overlap == OnOverlap::Order);
@@ -127,7 +127,8 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
             .map(|i| IssueRef { number: i.number, id: i.id })
             .or_else(|| reused.and_then(|t| t.sub_issue));
         let mut details = planned.details.clone();
-        if let Some(linked) = linked {
+        // A sub-issue that the text does not name brought its text along.
+        if let Some(linked) = linked.filter(|i| i.body.trim() != details || details.is_empty()) {
             details = format!("{details}\n\n{}\n\n{}", linked.title, linked.body).trim().to_owned();
         }
         let branch = branch_name(master, sequence, number, &planned.title);
@@ -177,13 +178,14 @@ fn notes(found: &Found, tasks: &[Task], places: &Places) -> Vec<Note> {
     });
     let pair = (live == 2 && found.policy.min_tasks > 1).then_some(Note::Pair);
     let room = Note::of_places(places, &found.policy.agent, found.policy.max_workers, live);
+    let remarks = found.plan.remarks.iter().filter_map(|remark| match remark {
+        Remark::Elsewhere { name } => Some(Note::Elsewhere { name: name.clone() }),
+        Remark::BlockedOutside { task, by } => {
+            Some(Note::BlockedOutside { task: runs(*task)?, by: by.clone() })
+        }
+    });
     let unsearched = found.plan.unsearched.clone().map(Note::Unsearched);
-    beside.chain(pair).chain(room).chain(unsearched).collect()
-}
-
-/// A linked issue that is closed is done, whatever its box says.
-fn is_closed(found: &Found, planned: &PlannedTask) -> bool {
-    planned.existing_issue.and_then(|n| found.existing.get(&n)).is_some_and(|i| i.state == IssueState::Closed)
+    remarks.chain(beside).chain(pair).chain(room).chain(unsearched).collect()
 }
 
 /// The same task in the master's earlier run: by the issue it is, else by its title; each stands for one.

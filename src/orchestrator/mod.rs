@@ -20,6 +20,7 @@ mod lanes;
 mod levels;
 mod logs;
 mod merges;
+mod native;
 mod planning;
 mod reconcile;
 mod retry;

@@ -4,9 +4,9 @@ use super::Orchestrator;
 use super::answer::Draft;
 use super::intake::Trouble;
 use crate::config::RepoFile;
-use crate::domain::{RunPolicy, StartOptions};
+use crate::domain::{Orchestration, RunPolicy, StartOptions};
 use crate::github::event::EventIssue;
-use crate::github::{Error, Issue, RepoClient};
+use crate::github::{Issue, RepoClient};
 use crate::plan::{self, Plan};
 use crate::report::notice;
 use crate::store::Settlement;
@@ -19,9 +19,9 @@ const REPO_FILE: &str = ".github/divisi.toml";
 pub(super) struct Planned {
     /// The repository's rules, lowered by the options.
     pub policy: RunPolicy,
-    /// The plan of the issue's text.
+    /// The plan of the issue's text and of what GitHub knows beside it.
     pub plan: Plan,
-    /// The issues that its open tasks name, by number.
+    /// The issues that its tasks are, by number.
     pub existing: HashMap<u64, Issue>,
 }
 
@@ -55,6 +55,7 @@ impl Orchestrator {
         draft: &Draft,
         issue: &EventIssue,
         options: &StartOptions,
+        earlier: Option<&Orchestration>,
     ) -> Result<Result<Planned, Refused>, Trouble> {
         let policy = match self.rules(github, draft, options).await? {
             Ok(policy) => policy,
@@ -62,18 +63,22 @@ impl Orchestrator {
         };
         let repo = (draft.repo.owner.as_str(), draft.repo.name.as_str());
         let mut plan = plan::read(&issue.title, &issue.body, Some(issue.number), Some(repo));
+        let native = self.add_native(github, (&draft.repo, issue.number), earlier, &mut plan).await?;
         if !options.only.is_empty()
             && let Err(missing) = plan.choose(&options.only)
         {
             let text = notice::no_such_task(missing, plan.open().count());
             return Ok(Err(Refused::saying(text, "refused: no such task")));
         }
-        let mut planned =
-            existing(github, issue.number, &plan).await?.map(|existing| Planned { policy, plan, existing });
-        if let Ok(planned) = &mut planned {
-            self.search_overlaps(github, draft, options, planned).await?;
+        let mut named = plan.open().filter_map(|index| plan.tasks[index].existing_issue);
+        if let Some((number, wrong)) = named.find_map(|n| Some((n, *native.wrong.get(&n)?))) {
+            let text = notice::linked_issue(number, wrong);
+            return Ok(Err(Refused::saying(text, "refused: a linked issue")));
         }
-        Ok(planned)
+        drop(named);
+        let mut planned = Planned { policy, plan, existing: native.issues };
+        self.search_overlaps(github, draft, options, &mut planned).await?;
+        Ok(Ok(planned))
     }
 
     /// The repository's file, lowered by the options and the server.
@@ -113,29 +118,4 @@ impl Orchestrator {
         }
         Ok(Ok(policy))
     }
-}
-
-/// The issues that the plan's open tasks name.
-async fn existing(
-    github: &RepoClient,
-    master: u64,
-    plan: &Plan,
-) -> Result<Result<HashMap<u64, Issue>, Refused>, Trouble> {
-    let mut existing = HashMap::new();
-    // A plan of more tasks is refused anyway.
-    let named = plan.open().take(Plan::MAX_TASKS).filter_map(|index| plan.tasks[index].existing_issue);
-    for number in named.filter(|number| *number != master) {
-        let wrong = match github.issue(number).await {
-            Ok(found) if !found.is_pull_request => {
-                existing.insert(number, found);
-                continue;
-            }
-            Ok(_) => "is a pull request",
-            Err(Error::NotFound { .. } | Error::Gone { .. } | Error::Moved { .. }) => "cannot be read",
-            Err(error) => return Err(error.into()),
-        };
-        let text = notice::linked_issue(number, wrong);
-        return Ok(Err(Refused::saying(text, "refused: a linked issue")));
-    }
-    Ok(Ok(existing))
 }

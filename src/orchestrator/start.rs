@@ -69,7 +69,7 @@ impl Orchestrator {
             return Ok(draft.notice(notice::closed_issue()).done("refused: the issue is closed by now"));
         }
         let repo = draft.repo.clone();
-        let planned = match self.plan_issue(&github, &draft, issue, options).await? {
+        let planned = match self.plan_issue(&github, &draft, issue, options, earlier.as_ref()).await? {
             Ok(planned) => planned,
             Err(refused) => return Ok(refused.answer(draft)),
         };

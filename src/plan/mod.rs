@@ -4,7 +4,7 @@
 //! Reading goes in five steps, one file each: `source` tidies the text, `document` turns Markdown into blocks,
 //! `outline` says which section a block stands in and what such a section is for, `select` decides which list is the
 //! work, `order` and `mention` find what waits for what and who would touch the same place. The rules are those of
-//! `tests/fixtures/plans/LABELLING.md` (R1 to R11), and the comments name them.
+//! `tests/fixtures/plans/LABELLING.md` (R1 to R11), and the comments name them. `native` merges what GitHub itself knows.
 
 mod cue;
 mod diff;
@@ -17,6 +17,7 @@ mod links;
 mod mention;
 mod model;
 mod naming;
+mod native;
 mod order;
 mod outline;
 mod phrases;
@@ -35,4 +36,5 @@ pub use crate::domain::Size;
 pub use diff::{Changes, Edge};
 pub use mention::named;
 pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
+pub use native::{NativeIssue, Remark, is_link};
 pub use read::read;

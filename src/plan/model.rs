@@ -1,5 +1,6 @@
 //! What reading an issue yields. Stored as JSON with its run, so fields are only ever added.
 
+use super::native::Remark;
 use crate::domain::{Size, TaskNumber};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ pub struct Plan {
     pub barriers: Vec<Barrier>,
     /// Pairs of open tasks that name the same file or symbol.
     pub overlaps: Vec<Overlap>,
+    /// What GitHub knows and the plan does not take.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
     /// Acceptance criteria that hold for the whole issue.
     pub criteria: Vec<String>,
     /// The issue's prose that is not a task, shortened.

@@ -53,6 +53,7 @@ pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &s
         barriers,
         overlaps: Vec::new(),
         unsearched: None,
+        remarks: Vec::new(),
     };
     plan.overlaps = mention::overlaps(&plan);
     plan

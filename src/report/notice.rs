@@ -3,7 +3,7 @@
 use super::{escape, words};
 use crate::domain::command::{COMMAND, GRAMMAR, Misunderstood, TRIGGER_LABEL};
 use crate::domain::{Exceeds, LimitOf, Orchestration, TaskNumber, TaskState};
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Plan, Verdict, is_link};
 use std::fmt::Write as _;
 
 /// Everything that can be said, from the grammar.
@@ -151,7 +151,8 @@ fn sequential(plan: &Plan) -> String {
     );
     for d in plan.open_dependencies().take(50) {
         let reason = escape::inline(&d.reason, 120);
-        let _ = writeln!(text, "- {} waits for {} (the text says: \"{reason}\")", name(d.task), name(d.on));
+        let said = if is_link(&d.reason) { reason } else { format!("the text says: \"{reason}\"") };
+        let _ = writeln!(text, "- {} waits for {} ({said})", name(d.task), name(d.on));
     }
     for b in plan.open_barriers().take(20) {
         let open = |i: &&usize| plan.open().any(|o| o == **i);

@@ -5,7 +5,7 @@ use crate::domain::command::COMMAND;
 use crate::domain::estimate::Estimate;
 use crate::domain::explain::Places;
 use crate::domain::{Note, OnOverlap, RunPolicy, Size, StartOptions};
-use crate::plan::{Confidence, Overlap, Plan, Verdict};
+use crate::plan::{Confidence, Overlap, Plan, Remark, Verdict};
 use std::fmt::Write as _;
 
 /// More edges than this are not drawn: GitHub's renderer refuses above 500, and nobody reads them.
@@ -38,6 +38,17 @@ pub fn plan(
         table(plan, policy.on_overlap, &mut text);
         if text.len() < MOST_TABLE {
             graph(plan, policy.on_overlap, options.ordered, &mut text);
+        }
+    }
+    for remark in plan.remarks.iter().take(MOST_WARNINGS) {
+        let note = match remark {
+            Remark::Elsewhere { name } => Some(Note::Elsewhere { name: name.clone() }),
+            Remark::BlockedOutside { task, by } => {
+                open_number(plan, *task).map(|task| Note::BlockedOutside { task, by: by.clone() })
+            }
+        };
+        if let Some(note) = note {
+            let _ = writeln!(text, "> {}\n", waiting::note(&note, escape::inline));
         }
     }
     match waiting::not_started(plan, policy, options) {

@@ -57,6 +57,14 @@ pub(super) fn note(note: &Note, shown: fn(&str, usize) -> String) -> String {
             "The repository could not be searched for files that tasks share: {}. Only what the issue names was compared.",
             shown(why, REASON).trim_end_matches('.')
         ),
+        Note::Elsewhere { name } => format!(
+            "The sub-issue {} is in another repository and is not worked on here.",
+            escape::inline(name, 140)
+        ),
+        Note::BlockedOutside { task, by } => format!(
+            "Task {task} is blocked on GitHub by {}, which is open and no task of this issue. That holds nothing up here: cancel the task if it has to wait.",
+            escape::inline(by, 140)
+        ),
         Note::Pair => {
             "Two tasks are hardly worth the overhead of a run; assigning them one by one does as well."
                 .to_owned()

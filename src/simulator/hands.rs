@@ -268,6 +268,19 @@ impl Simulator {
         })
     }
 
+    /// Makes an issue of another repository of the same owner a sub-issue (role triage in the parent's).
+    pub fn add_sub_issue_from(
+        &self,
+        (repo, parent): (&str, u64),
+        (child_repo, child): (&str, u64),
+        by: &str,
+    ) -> Result<(), Refusal> {
+        self.as_role(repo, by, parent, Role::Triage, |world, id, actor| {
+            let child = item(world, child_repo, child)?;
+            world.add_sub_issue(id, child, false, actor)
+        })
+    }
+
     /// Says that one issue is blocked by another (role triage).
     pub fn add_blocked_by(&self, repo: &str, by: &str, blocked: u64, blocker: u64) -> Result<(), Refusal> {
         self.as_role(repo, by, blocked, Role::Triage, |world, id, actor| {
