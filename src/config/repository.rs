@@ -124,6 +124,9 @@ fn set(policy: &mut RunPolicy, entry: &Entry) {
         "verify" => policy.verify = list(),
         "protected_paths" => policy.protected_paths = list(),
         "allow" => policy.allow = list(),
+        "issue_template.title" => policy.issue_template.title = text(),
+        "issue_template.body" => policy.issue_template.body = text(),
+        "issue_template.labels" => policy.issue_template.labels = list(),
         // A key of the table without a line here; a test below sees it.
         _ => {}
     }
@@ -184,6 +187,9 @@ mod tests {
             ("verify", "[\"b\"]"),
             ("protected_paths", "[\"c/**\"]"),
             ("allow", "[\"octocat\"]"),
+            ("issue_template.title", "\"{task_title}\""),
+            ("issue_template.body", "\"{details}\""),
+            ("issue_template.labels", "[\"area/ui\"]"),
         ];
         for key in REPOSITORY {
             let (_, value) = values.iter().find(|(name, _)| *name == key.path).expect(key.path);

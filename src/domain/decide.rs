@@ -45,6 +45,7 @@ pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<Action> {
         return vec![if at > now { Action::WakeAt(at) } else { Action::LookAround }];
     }
     let mut steps = Steps { snapshot, now, actions: Vec::new(), wake: None };
+    steps.labels();
     steps.sub_issues();
     steps.pull_requests();
     steps.follow_ups();
@@ -100,6 +101,17 @@ impl Steps<'_> {
 
     fn wake_at(&mut self, at: Timestamp) {
         self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
+    }
+
+    /// Before the sub-issues, which would make them without colour and description. Never in their way, though: a label is
+    /// worth no wait.
+    fn labels(&mut self) {
+        let run = &self.snapshot.orchestration.run;
+        if run.state == RunState::Active {
+            for number in (1..).take(run.labels.missing.len()) {
+                self.want(EffectKey::Label(number), "1".to_owned());
+            }
+        }
     }
 
     fn sub_issues(&mut self) {

@@ -17,6 +17,7 @@ pub mod protect;
 mod run;
 pub mod schedule;
 mod task;
+mod template;
 
 pub use branch::branch_name;
 pub use decide::{Action, EDIT_GAP, Snapshot, decide};
@@ -27,9 +28,11 @@ pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
 pub use options::{Exceeds, StartOptions};
 pub use policy::RunPolicy;
 pub use run::{
-    Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Stops, Suspension, Target, Usage,
+    Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunLabels, RunState, Stops, Suspension, Target,
+    Usage,
 };
 pub use task::{Halt, MAX_CRASHES, MAX_LOSSES, RESUME_GRACE, Refusal, Task, TaskEvent, TaskState};
+pub use template::{Flaw, IssueTemplate, Part, Placeholder, parts};
 
 #[cfg(test)]
 mod decide_tests;

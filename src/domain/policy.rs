@@ -1,5 +1,6 @@
 //! What a repository's `.github/divisi.toml` and the server's limits say about one run.
 
+use super::IssueTemplate;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct RunPolicy {
     pub protected_paths: Vec<String>,
     /// Logins that may start work; empty means everyone with write access.
     pub allow: Vec<String>,
+    /// How sub-issues look.
+    pub issue_template: IssueTemplate,
 }
 
 impl RunPolicy {
@@ -81,6 +84,7 @@ impl Default for RunPolicy {
             verify: Vec::new(),
             protected_paths: Self::PROTECTED.iter().map(|p| (*p).to_owned()).collect(),
             allow: Vec::new(),
+            issue_template: IssueTemplate::default(),
         }
     }
 }

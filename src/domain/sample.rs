@@ -75,6 +75,7 @@ pub(super) fn run(states: &[TaskState]) -> Orchestration {
         usage: Usage::default(),
         sandbox_tier: String::new(),
         stops: Stops::default(),
+        labels: RunLabels::default(),
     };
     let tasks = states.iter().zip(1..).map(|(state, number)| task(number, *state)).collect();
     Orchestration { run, tasks }

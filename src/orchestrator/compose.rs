@@ -6,8 +6,8 @@ use super::intake::Trouble;
 use super::start::there;
 use crate::clock;
 use crate::domain::{
-    IssueRef, IssueTitle, Orchestration, Run, RunPolicy, RunState, Sha, Stops, Task, TaskNumber, TaskState,
-    Usage, branch_name,
+    IssueRef, IssueTitle, Orchestration, Run, RunLabels, RunPolicy, RunState, Sha, Stops, Task, TaskNumber,
+    TaskState, Usage, branch_name,
 };
 use crate::github::event::EventIssue;
 use crate::github::{Issue, IssueState, RepoClient};
@@ -76,6 +76,7 @@ impl Orchestrator {
                 usage: Usage::default(),
                 sandbox_tier: String::new(),
                 stops: Stops::default(),
+                labels: RunLabels { missing: found.missing_labels, ..RunLabels::default() },
             },
             tasks,
         })
@@ -91,6 +92,8 @@ pub(super) struct Found {
     pub existing: HashMap<u64, Issue>,
     pub earlier: Option<Orchestration>,
     pub standing: Standing,
+    /// Labels that the sub-issues carry and that the repository has not.
+    pub missing_labels: Vec<String>,
 }
 
 /// Which tasks of the earlier run still stand for something, by their numbers there.

@@ -4,6 +4,7 @@ use super::Orchestrator;
 use super::answer::Draft;
 use super::compose::Found;
 use super::intake::Trouble;
+use super::labels::missing_labels;
 use super::planning::Planned;
 use crate::domain::{RunState, StartOptions};
 use crate::github::event::EventIssue;
@@ -75,7 +76,8 @@ impl Orchestrator {
         };
         let again = !options.only.is_empty();
         let standing = self.standing(&github, earlier.as_ref(), again).await?;
-        let found = Found { policy, plan, base, base_sha, existing, earlier, standing };
+        let missing_labels = missing_labels(&github, &policy).await?;
+        let found = Found { policy, plan, base, base_sha, existing, earlier, standing, missing_labels };
         let orchestration = self.compose(&draft, issue, found).await?;
         if orchestration.tasks.iter().all(|t| t.state.is_terminal()) {
             return Ok(draft

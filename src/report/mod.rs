@@ -3,15 +3,18 @@
 
 mod escape;
 mod issues;
+mod labels;
 pub mod marker;
 pub mod notice;
 mod plan;
 mod progress;
 pub mod state;
 mod summary;
+mod template;
 mod words;
 
 pub use issues::{Text, folded, follow_up, pull_request, sub_issue};
+pub use labels::{Label, labels};
 pub use plan::{plan, plan_text};
 pub use progress::progress;
 pub use summary::{summary, summary_text};

@@ -11,8 +11,8 @@ mod sqlite;
 use divisi::domain::schedule::Limits;
 use divisi::domain::{
     AttemptId, DeliveryId, IssueRef, IssueTitle, Orchestration, Outcome, Published, Repo, Run, RunEvent,
-    RunId, RunPolicy, RunState, RunnerId, Sha, Size, Spent, Stops, Target, Task, TaskEvent, TaskNumber,
-    TaskState, Usage,
+    RunId, RunLabels, RunPolicy, RunState, RunnerId, Sha, Size, Spent, Stops, Target, Task, TaskEvent,
+    TaskNumber, TaskState, Usage,
 };
 use divisi::store::{Claimed, NewDelivery, Received, RunnerSeen, Settled, Settlement, Sqlite, Store};
 use jiff::Timestamp;
@@ -114,6 +114,7 @@ fn orchestration(id: &str, master: u64, sequence: u32, tasks: u32) -> Orchestrat
         usage: Usage::default(),
         sandbox_tier: String::new(),
         stops: Stops::default(),
+        labels: RunLabels::default(),
     };
     Orchestration { run, tasks: (1..=tasks).map(task).collect() }
 }

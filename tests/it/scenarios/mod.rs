@@ -11,5 +11,6 @@ mod order;
 mod pause;
 mod plans;
 mod retry;
+mod templates;
 mod triggers;
 mod whole;
