@@ -299,7 +299,7 @@ mod tests {
     fn read(body: &str, declared: bool) -> Vec<Draft> {
         let source = Source::new(body);
         let outline = Outline::new(blocks(&source), source.text.len());
-        tasks(&outline, &Reader { home: None, signs: Signs::default() }, &source.text, declared)
+        tasks(&outline, &Reader { home: None, signs: Signs::default(), trace: None }, &source.text, declared)
     }
 
     fn titles(body: &str) -> Vec<String> {

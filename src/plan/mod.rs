@@ -8,6 +8,7 @@
 
 mod cue;
 mod document;
+mod explain;
 mod graph;
 mod headings;
 mod item;
@@ -24,10 +25,12 @@ mod select;
 mod source;
 mod table;
 mod text;
+mod trace;
 // Word lists, filled line by line; one word a line would be a thousand lines.
 #[rustfmt::skip]
 mod words;
 
 pub use crate::domain::Size;
+pub use explain::Explained;
 pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
-pub use read::read;
+pub use read::{explained, read};

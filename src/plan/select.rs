@@ -9,6 +9,7 @@ use super::outline::{Content, Outline, Section};
 use super::purpose::{Kind, classify, is_order};
 use super::table;
 use super::text::{has_any, plain, spaced};
+use super::trace::Chosen;
 use super::words;
 use std::cell::OnceCell;
 
@@ -81,7 +82,8 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     // A form is one unit of work (R2), unless its title says otherwise or it has a section for tasks.
     let is_form = outline.sections.iter().skip(1).any(|section| words::FORM.any(&spaced(&section.title)));
     if is_form && !said.in_title {
-        return select.lists(|place| place.marked && place.kind == Kind::Work);
+        return select
+            .choose(Chosen::FormSection, select.lists(|place| place.marked && place.kind == Kind::Work));
     }
     let own_words = headings::tasks(outline, reader, source, declared);
     let mut owned = vec![false; outline.sections.len()];
@@ -105,12 +107,12 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let called = select
         .lists(|place| work(place) && words::CALLED.any(&spaced(&outline.sections[place.section].title)));
     if !marked_work && called.len() > 1 && called.len() > select.lists(marked).len() {
-        return called;
+        return select.choose(Chosen::Called, called);
     }
     let boxes_only = select.any(marked);
     let with_boxes = select.lists(|place| marked(place) || work(place) && (place.links || !boxes_only));
     if boxes_only && !with_boxes.is_empty() {
-        return with_boxes;
+        return select.choose(Chosen::Boxes, with_boxes);
     }
     let links = |place: &Place| {
         place.links && (place.items > 1 || declared) && matches!(place.kind, Kind::Plain | Kind::Prose)
@@ -118,19 +120,24 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let listed = |place: &Place| work(place) || links(place);
     let in_an_epic =
         |wanted: &dyn Fn(&Place) -> bool| if declared { select.lists(wanted) } else { Vec::new() };
-    let rules: [&dyn Fn() -> Vec<Draft>; 10] = [
-        &|| select.waves(),
-        &|| select.lists(listed),
-        &|| select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose)),
-        &|| select.tables(),
-        &|| select.inline_children(),
-        &|| in_an_epic(&|place| place.kind == Kind::Plain && place.numbered),
-        &|| in_an_epic(&|place| place.kind == Kind::Plain && !place.metadata),
-        &|| in_an_epic(&|place| place.kind == Kind::Deliverables),
-        &|| in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked)),
-        &|| select.arrows(),
+    let rules: [(Chosen, &dyn Fn() -> Vec<Draft>); 10] = [
+        (Chosen::Stages, &|| select.waves()),
+        (Chosen::Listed, &|| select.lists(listed)),
+        (Chosen::Urls, &|| {
+            select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose))
+        }),
+        (Chosen::Tables, &|| select.tables()),
+        (Chosen::OneLine, &|| select.inline_children()),
+        (Chosen::Numbered, &|| in_an_epic(&|place| place.kind == Kind::Plain && place.numbered)),
+        (Chosen::Plain, &|| in_an_epic(&|place| place.kind == Kind::Plain && !place.metadata)),
+        (Chosen::Deliverables, &|| in_an_epic(&|place| place.kind == Kind::Deliverables)),
+        (Chosen::Scope, &|| {
+            in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked))
+        }),
+        (Chosen::Arrows, &|| select.arrows()),
     ];
-    rules.iter().map(|rule| rule()).find(|found| !found.is_empty()).unwrap_or_default()
+    let found = rules.iter().map(|(chosen, rule)| (*chosen, rule())).find(|(_, found)| !found.is_empty());
+    found.map(|(chosen, found)| select.choose(chosen, found)).unwrap_or_default()
 }
 
 /// Headings are tasks and their boxes details. A list of boxes in front of them, in a section for work, is the list
@@ -139,8 +146,9 @@ fn beside_headings(select: &Select<'_>, mut own: Vec<Draft>, beside: &dyn Fn(&Pl
     let first = own.iter().map(|draft| draft.line).min().unwrap_or(0);
     let list = select.lists(|place| beside(place) && place.kind == Kind::Work);
     if list.len() > 1 && list.iter().all(|draft| draft.line < first) {
-        return list;
+        return select.choose(Chosen::ListBeforeHeadings, list);
     }
+    select.choose(Chosen::Headings, Vec::new());
     let units = own.iter().any(|draft| headings::numbered(&draft.title).is_some_and(|n| n.is_unit()));
     if units {
         let checklist =
@@ -192,6 +200,14 @@ impl<'a> Select<'a> {
         let places =
             lists.map(|(index, list)| (list, place(outline, reader, index, list), OnceCell::new())).collect();
         Self { outline, reader, declared, places }
+    }
+
+    /// Notes which rule has found the tasks, for whoever asks why.
+    fn choose(&self, chosen: Chosen, found: Vec<Draft>) -> Vec<Draft> {
+        if let Some(trace) = self.reader.trace {
+            trace.choose(chosen);
+        }
+        found
     }
 
     fn any(&self, wanted: impl Fn(&Place) -> bool) -> bool {
