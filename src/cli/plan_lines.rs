@@ -93,7 +93,7 @@ impl Pointed {
             Verdict::TooFew => {
                 let open: Vec<usize> = plan.open().collect();
                 let labels =
-                    open.iter().map(|i| page.label(plan.tasks[*i].line, "", "an open sub-task")).collect();
+                    open.iter().map(|i| page.label(plan.tasks[*i].line, "an open sub-task")).collect();
                 all.push(page.pointed(
                     &format!("{} open, and a run needs at least {least}", count(open.len())),
                     "assign the issue to one agent or person, or lower `min_tasks` in .github/divisi.toml".to_owned(),
@@ -111,7 +111,7 @@ impl Pointed {
                 all.push(page.pointed(
                     &format!("{} open, which is too many for one issue", count(open.len())),
                     "split the issue, and orchestrate the parts".to_owned(),
-                    vec![page.label(over, "", &words)],
+                    vec![page.label(over, &words)],
                 ));
             }
             Verdict::Sequential | Verdict::Parallel | Verdict::Ordered => {}
@@ -133,7 +133,7 @@ fn count(tasks: usize) -> String {
 /// Lines that look like items, and why they are none.
 fn nothing(page: &Page, explained: &[Explained]) -> Pointed {
     let items = explained.iter().filter(|line| line.what == "item");
-    let labels = items.take(MOST).map(|line| page.label(line.line, "", &line.why)).collect();
+    let labels = items.take(MOST).map(|line| page.label(line.line, &line.why)).collect();
     page.pointed(
         "no sub-tasks were found",
         "list them as check boxes (- [ ] …), as a numbered list, or as headings under a section such as \"Tasks\"; --explain tells why of every line".to_owned(),
@@ -145,17 +145,17 @@ fn nothing(page: &Page, explained: &[Explained]) -> Pointed {
 fn order(page: &Page, plan: &Plan) -> Pointed {
     let number = |index: usize| plan.number(index).unwrap_or_default();
     let line = |index: usize| plan.tasks.get(index).map_or(1, |task| task.line);
-    let waits = |task: usize, on: usize, reason: &str| {
-        page.label(line(task), reason, &format!("{} waits for {}", number(task), number(on)))
+    let waits = |task: usize, on: usize| {
+        page.label(line(task), &format!("{} waits for {}", number(task), number(on)))
     };
     let cycle = plan.cycle_edges();
     if !cycle.is_empty() {
-        let labels = cycle.iter().take(MOST).map(|edge| waits(edge.task, edge.on, &edge.reason)).collect();
+        let labels = cycle.iter().take(MOST).map(|edge| waits(edge.task, edge.on)).collect();
         let help = "take one of these words away, or reword it: no order can satisfy all of them".to_owned();
         return page.pointed("sub-tasks wait for one another in a circle", help, labels);
     }
     let mut labels: Vec<LabeledSpan> =
-        plan.open_dependencies().take(MOST).map(|d| waits(d.task, d.on, &d.reason)).collect();
+        plan.open_dependencies().take(MOST).map(|d| waits(d.task, d.on)).collect();
     for barrier in plan.open_barriers().take(MOST) {
         let open = |side: &[usize]| {
             let open = side.iter().filter(|i| plan.open().any(|o| o == **i));
@@ -164,7 +164,7 @@ fn order(page: &Page, plan: &Plan) -> Pointed {
         let first = barrier.after.iter().copied().find(|i| plan.open().any(|o| o == *i)).unwrap_or_default();
         let (after, before) = (open(&barrier.after).join(", "), open(&barrier.before).join(", "));
         let words = format!("{after} after {before}: \"{}\"", shortened(&barrier.reason));
-        labels.push(page.label(line(first), "", &words));
+        labels.push(page.label(line(first), &words));
     }
     let help =
         "do what others wait for first and tick it off; if the words do not mean an order, reword them"
@@ -179,7 +179,7 @@ fn overlaps(page: &Page, plan: &Plan) -> Option<Pointed> {
     let labels: Vec<LabeledSpan> = pairs
         .take(MOST)
         .map(|(o, a, b)| {
-            page.label(plan.tasks[o.b].line, "", &format!("{b} runs after {a}: {}", shortened(&o.reason)))
+            page.label(plan.tasks[o.b].line, &format!("{b} runs after {a}: {}", shortened(&o.reason)))
         })
         .collect();
     let help = "nothing has to be done; name the places in one sub-task only if they should run side by side"
@@ -229,21 +229,14 @@ impl Page {
         Self { name: report::visible(name), text, lines, skipped: issue.skipped }
     }
 
-    /// A label on a line of the issue's text: at `words` of the line if it has them, else at all of it.
-    fn label(&self, line: usize, words: &str, says: &str) -> LabeledSpan {
+    /// A label on a line of the issue's text, as a whole: a snippet begins where its first label does.
+    fn label(&self, line: usize, says: &str) -> LabeledSpan {
         let whole = self.lines.get((line + self.skipped).saturating_sub(1)).cloned().unwrap_or_default();
-        let shown = &self.text[whole.clone()];
-        let indent = shown.len() - shown.trim_start().len();
-        let found = (!words.is_empty()).then(|| shown.find(words)).flatten();
-        let span = match found {
-            Some(at) => whole.start + at..whole.start + at + words.len(),
-            None => whole.start + indent..whole.end,
-        };
-        LabeledSpan::new_with_span(Some(report::visible(says)), (span.start, span.len()))
+        LabeledSpan::new_with_span(Some(report::visible(says)), (whole.start, whole.len()))
     }
 
     fn tasks(&self, plan: &Plan, indexes: Range<usize>, says: &str) -> Vec<LabeledSpan> {
-        indexes.take(MOST).map(|index| self.label(plan.tasks[index].line, "", says)).collect()
+        indexes.take(MOST).map(|index| self.label(plan.tasks[index].line, says)).collect()
     }
 
     fn pointed(&self, message: &str, help: String, labels: Vec<LabeledSpan>) -> Pointed {

@@ -74,7 +74,7 @@ pub(super) fn lines(
     let of_line: HashMap<usize, usize> = section_lines(outline);
     let mut section = 0;
     let mut lines = Vec::new();
-    let mut below: Option<(usize, usize)> = None;
+    let mut below: Option<usize> = None;
     let body = body.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     for (index, text) in body.split('\n').enumerate() {
         let line = index + 1;
@@ -86,7 +86,7 @@ pub(super) fn lines(
         let hidden = trace.of(line).filter(|why| matches!(why, Why::Code | Why::Quote | Why::Html));
         let dropped = trace.of(line).filter(|why| matches!(why, Why::Repeated | Why::Master));
         let (what, why, rule) = if let Some(found) = tasks.get(&line) {
-            below = Some((line, indent));
+            below = Some(indent);
             let marked = trace.of(line) == Some(Why::Marked);
             task(plan, found, &outline.sections[section], (chosen, marked))
         } else if let Some(why) = hidden.or(dropped) {
@@ -96,8 +96,8 @@ pub(super) fn lines(
                 below = None;
             }
             reason
-        } else if let Some((task, _)) = below.filter(|(_, of)| indent > *of) {
-            ("part", format!("goes along with the task on line {task}"), "R6")
+        } else if below.is_some_and(|of| indent > of) {
+            ("part", "goes along with the task above".to_owned(), "R6")
         } else if source.is_blank(line) {
             ("hidden", "front matter is no text of the issue".to_owned(), "R5")
         } else {
@@ -185,7 +185,7 @@ fn of_note(why: Why) -> Reason {
         Why::Repeated => ("item", "the same issue is a task already", "R10"),
         Why::Master => ("item", "links the master issue itself", "R10"),
         Why::Marked => ("item", "a check box whose issue is listed elsewhere", "R10"),
-        Why::PartOf(line) => return ("part", format!("goes along with the task on line {line}"), "R6"),
+        Why::PartOf => ("part", "goes along with the task above", "R6"),
     };
     (what, words.to_owned(), rule)
 }
@@ -196,12 +196,7 @@ fn other_list(section: &Section, chosen: Chosen) -> Reason {
     let (why, rule) = match (section.kind, chosen) {
         (Kind::Criteria, _) => (format!("{place}, which says when the work is done"), "R4"),
         (Kind::Never, _) => (format!("{place}, which never holds work"), "R4"),
-        (_, Chosen::Nothing) => (
-            format!(
-                "{place}; nothing says that this is a list of work: no check boxes, no heading such as 'Tasks', and the issue does not call itself a master"
-            ),
-            "R2",
-        ),
+        (_, Chosen::Nothing) => (format!("{place}; nothing says that this is a list of work"), "R2"),
         (Kind::Prose | Kind::Requirements, _) => {
             (format!("{place}, which describes; only check boxes are work there"), "R1")
         }

@@ -120,7 +120,7 @@ impl Reader<'_> {
             if self.status(item).is_some() {
                 self.note(item, Why::Marked);
             }
-            self.note_below(item, item.line);
+            self.note_below(item);
             let parts = if item.lists.is_empty() { self.parts(&item.title) } else { Vec::new() };
             let titles = if parts.is_empty() { vec![bare_title(&item.title)] } else { parts };
             for title in titles {
@@ -147,11 +147,11 @@ impl Reader<'_> {
     }
 
     /// What stands below an item that is a task is part of it.
-    fn note_below(&self, item: &Item, task: usize) {
+    fn note_below(&self, item: &Item) {
         if let Some(trace) = self.trace {
             for kid in item.lists.iter().flat_map(|list| &list.items) {
-                trace.note(kid.line, Why::PartOf(task));
-                self.note_below(kid, task);
+                trace.note(kid.line, Why::PartOf);
+                self.note_below(kid);
             }
         }
     }

@@ -39,8 +39,8 @@ pub(super) enum Why {
     NoWork,
     /// A task with a box or a sign of its own.
     Marked,
-    /// Below the item on this line, whose details it is.
-    PartOf(usize),
+    /// Below an item that is a task, whose details it is.
+    PartOf,
     /// The issue is listed twice.
     Repeated,
     /// It is the master issue itself.
