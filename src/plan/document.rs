@@ -72,14 +72,8 @@ pub(super) struct Table {
 /// the work on hostile text.
 const DEEPEST: usize = 12;
 
-/// Reads the blocks of a tidied body.
-#[cfg(test)]
-pub(super) fn blocks(source: &Source) -> Vec<Block> {
-    blocks_noted(source, None)
-}
-
-/// The same, with a note of what is not read.
-pub(super) fn blocks_noted(source: &Source, trace: Option<&Trace>) -> Vec<Block> {
+/// Reads the blocks of a tidied body; notes what is not read, if somebody asks.
+pub(super) fn blocks(source: &Source, trace: Option<&Trace>) -> Vec<Block> {
     let mut builder = Builder::new(source, &source.text, 0);
     builder.trace = trace;
     builder.run();
@@ -398,7 +392,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Vec<Block> {
-        blocks(&Source::new(body))
+        blocks(&Source::new(body), None)
     }
 
     fn first_list(body: &str) -> List {

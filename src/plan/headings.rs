@@ -298,7 +298,7 @@ mod tests {
 
     fn read(body: &str, declared: bool) -> Vec<Draft> {
         let source = Source::new(body);
-        let outline = Outline::new(blocks(&source), source.text.len());
+        let outline = Outline::new(blocks(&source, None), source.text.len());
         tasks(&outline, &Reader { home: None, signs: Signs::default(), trace: None }, &source.text, declared)
     }
 

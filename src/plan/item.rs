@@ -405,7 +405,7 @@ mod tests {
     fn titles(body: &str, marked_only: bool) -> Vec<String> {
         let mut out = Vec::new();
         let reader = Reader { home: None, signs: Signs::default(), trace: None };
-        for block in blocks(&Source::new(body)) {
+        for block in blocks(&Source::new(body), None) {
             if let Block::List(list) = block {
                 reader.tasks(&list, 0, marked_only, &mut out);
             }
@@ -456,7 +456,7 @@ mod tests {
         let body = "- [ ] Add login\n  - form\n  - Acceptance criteria:\n    - it works\n";
         let mut out = Vec::new();
         let reader = Reader { home: None, signs: Signs::default(), trace: None };
-        for block in blocks(&Source::new(body)) {
+        for block in blocks(&Source::new(body), None) {
             if let Block::List(list) = block {
                 reader.tasks(&list, 0, true, &mut out);
             }

