@@ -6,8 +6,8 @@ use super::problem::{ConfigError, Place, Problem};
 use super::reader::{Entry, read};
 use super::schema::REPOSITORY;
 use super::value::number;
-use crate::domain::RunPolicy;
 use crate::domain::duration::read_duration;
+use crate::domain::{OnOverlap, RunPolicy, Usd};
 use std::fmt;
 
 /// The file's path in the repository.
@@ -116,6 +116,9 @@ fn set(policy: &mut RunPolicy, entry: &Entry) {
         "status_interval" => policy.status_interval = duration(),
         "verbose_logging" => policy.verbose_logging = flag(),
         "min_tasks" => policy.min_tasks = count(),
+        "on_overlap" => {
+            policy.on_overlap = OnOverlap::named(value.as_str().unwrap_or_default()).unwrap_or_default();
+        }
         "agent" => policy.agent = text(),
         "model" => policy.model = text(),
         "draft" => policy.draft = flag(),
@@ -127,6 +130,8 @@ fn set(policy: &mut RunPolicy, entry: &Entry) {
         "issue_template.title" => policy.issue_template.title = text(),
         "issue_template.body" => policy.issue_template.body = text(),
         "issue_template.labels" => policy.issue_template.labels = list(),
+        "budget.run_usd" => policy.run_usd = number(value).and_then(Usd::of),
+        "budget.task_usd" => policy.task_usd = number(value).and_then(Usd::of),
         // A key of the table without a line here; a test below sees it.
         _ => {}
     }
@@ -179,6 +184,7 @@ mod tests {
             ("status_interval", "\"1m\""),
             ("verbose_logging", "true"),
             ("min_tasks", "1"),
+            ("on_overlap", "\"stop\""),
             ("agent", "\"mine\""),
             ("model", "\"m\""),
             ("draft", "false"),
@@ -190,6 +196,8 @@ mod tests {
             ("issue_template.title", "\"{task_title}\""),
             ("issue_template.body", "\"{details}\""),
             ("issue_template.labels", "[\"area/ui\"]"),
+            ("budget.run_usd", "20.5"),
+            ("budget.task_usd", "3"),
         ];
         for key in REPOSITORY {
             let (_, value) = values.iter().find(|(name, _)| *name == key.path).expect(key.path);
@@ -226,7 +234,11 @@ mod tests {
             "verify = [\"\"]",
             "protected_paths = [\"a[\"]",
             "allow = [\"@octocat\"]",
-            "on_overlap = \"order\"",
+            "[budget]\nrun_usd = 0",
+            "budget.task_usd = -1",
+            "budget.run_usd = nan",
+            "budget.run_usd = \"20\"",
+            "on_overlap = \"ignore\"",
             "[network]\nallow = []",
             "[[max_workers]]",
             "max_workers = 1\nmax_workers = 2",

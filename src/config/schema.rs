@@ -99,6 +99,7 @@ pub const SERVER: &[Key] = &[
     key("agents.*.key", Kind::Secret, "", "Model key; stays with the runner, the agent never sees it."),
     key("limits.runs_per_repo", Kind::Whole(1, 1_000), "2", "Live runs per repository."),
     key("limits.attempts_per_installation", Kind::Whole(1, 10_000), "20", "Live attempts per installation."),
+    key("limits.cost_per_run_usd", Kind::Money, "50", "What one run may cost, in US dollars."),
     key("api.tokens", Kind::Tokens, "[]", "Tokens of the JSON API, each `read:TOKEN` or `operate:TOKEN`."),
     key("metrics.listen", Kind::Address, "\"127.0.0.1:9091\"", "Address of the metrics listener."),
     key(
@@ -135,6 +136,12 @@ pub const REPOSITORY: &[Key] = &[
     ),
     key("verbose_logging", Kind::Flag, "false", "Whether the agent's full output goes to its log."),
     key("min_tasks", Kind::Whole(1, 100), "2", "Fewer tasks than this are not worth a run."),
+    key(
+        "on_overlap",
+        Kind::OneOf(&["order", "warn", "stop"]),
+        "\"order\"",
+        "Tasks that would touch the same place: one after the other, side by side with a word, or no run.",
+    ),
     key("agent", Kind::Name, "\"claude\"", "Which of the server's agents works here."),
     key("model", Kind::Text, "\"\"", "Model of the agent; empty for the agent's own default."),
     key("draft", Kind::Flag, "true", "Whether pull requests are opened as drafts."),
@@ -166,6 +173,8 @@ pub const REPOSITORY: &[Key] = &[
         "[]",
         "Labels of sub-issues besides `parallel-orchestration` and `sub-issue`.",
     ),
+    key("budget.run_usd", Kind::Money, "", "What one run may cost, in US dollars."),
+    key("budget.task_usd", Kind::Money, "", "What one task may cost over all its attempts, in US dollars."),
 ];
 
 /// The key at a path, where a name stands for `*`.

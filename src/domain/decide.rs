@@ -1,6 +1,6 @@
 //! `decide`: what is to be done for a run now. Pure; the executor makes no choices.
 
-use super::{Effect, EffectKey, EffectState, Emoji, Orchestration, RunState, Task, TaskState};
+use super::{Effect, EffectKey, EffectState, Emoji, Orchestration, RunState, Task, TaskNumber, TaskState};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub enum Action {
     Effect { key: EffectKey, digest: String },
     /// Everything is terminal and told about: end the run.
     End,
+    /// Read where the base branch is, for a task that waited for merges and may start from there.
+    ReadBase(TaskNumber),
     /// Ask GitHub whether the App, the repository and the master issue are as they were.
     LookAround,
     /// Nothing more now; look again then.
@@ -49,6 +51,7 @@ pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<Action> {
     }
     let mut steps = Steps { snapshot, now, actions: Vec::new(), wake: None };
     steps.labels();
+    steps.bases();
     steps.sub_issues();
     steps.pull_requests();
     steps.follow_ups();
@@ -116,6 +119,17 @@ impl Steps<'_> {
         }
     }
 
+    fn bases(&mut self) {
+        let run = &self.snapshot.orchestration;
+        for task in &run.tasks {
+            match run.base_readable(task) {
+                Some(at) if at > self.now => self.wake_at(at),
+                Some(_) => self.actions.push(Action::ReadBase(task.number)),
+                None => {}
+            }
+        }
+    }
+
     /// Whether a label that may be there already, or could not be asked for, is waited for: a few times, for a run is not
     /// held up by a colour.
     fn label_waits(&self) -> bool {
@@ -143,7 +157,7 @@ impl Steps<'_> {
         for task in &self.snapshot.orchestration.tasks {
             if task.sub_issue.is_some() && task.state != TaskState::InReview {
                 self.want(EffectKey::Link(task.number), "1".to_owned());
-                for on in &task.waits_for {
+                for on in task.waits_for.iter().chain(&task.after_merge) {
                     if self.snapshot.orchestration.task(*on).is_some_and(|t| t.sub_issue.is_some()) {
                         self.want(EffectKey::BlockedBy(task.number, *on), "1".to_owned());
                     }

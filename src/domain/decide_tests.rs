@@ -52,6 +52,7 @@ fn said(snapshot: &Snapshot, now: i64) -> Vec<String> {
         .map(|action| match action {
             Action::Effect { key, digest } => format!("{key}={digest}"),
             Action::End => "end".to_owned(),
+            Action::ReadBase(task) => format!("base-{task}"),
             Action::LookAround => "look".to_owned(),
             Action::WakeAt(time) => format!("wake+{}", time.as_second() - at(0).as_second()),
         })

@@ -238,6 +238,10 @@ impl World {
                         self.happens(RunEvent::Ended) || !self.luck.is_over(),
                         "`decide` ends a run that cannot end"
                     ),
+                    Action::ReadBase(task) => {
+                        let seen = TaskEvent::BaseSeen(sha('c'));
+                        assert!(self.happens(RunEvent::Task(task, seen)));
+                    }
                     Action::LookAround => {
                         let held = self.luck.next(2) == 1;
                         let look_at = self.now + SignedDuration::from_mins(5);

@@ -42,6 +42,10 @@ pub enum Reason {
     Gone,
     /// These tasks come first.
     After(Vec<TaskNumber>),
+    /// The pull requests of these tasks have to be merged first.
+    AfterMerge(Vec<TaskNumber>),
+    /// All that it waited for is merged; the base branch is read next.
+    Base,
     /// No runner is registered.
     NoRunner,
     /// Runners are there, and none offers its agent.
@@ -113,6 +117,13 @@ fn ready(run: &Orchestration, task: &Task, places: &Places, installation_limit: 
     if !before.is_empty() {
         return Reason::After(before);
     }
+    let unmerged = run.unmerged_before(task);
+    if !unmerged.is_empty() {
+        return Reason::AfterMerge(unmerged);
+    }
+    if !task.after_merge.is_empty() && task.base_sha.is_none() {
+        return Reason::Base;
+    }
     if places.runners.is_empty() {
         return Reason::NoRunner;
     }
@@ -166,6 +177,12 @@ mod tests {
         assert_eq!(why(S::Ready, |s, _| one(s)), Reason::MaxWorkers { limit: 1 });
         let ordered = |s: &mut Snapshot| s.orchestration.tasks[1].waits_for = vec![1];
         assert_eq!(why(S::Ready, |s, _| ordered(s)), Reason::After(vec![1]));
+        let merges = |s: &mut Snapshot, merged: bool| {
+            s.orchestration.tasks[1].after_merge = vec![1];
+            s.orchestration.tasks[0].merged_into = merged.then(|| "main".to_owned());
+        };
+        assert_eq!(why(S::Ready, |s, _| merges(s, false)), Reason::AfterMerge(vec![1]));
+        assert_eq!(why(S::Ready, |s, _| merges(s, true)), Reason::Base);
         // An earlier task that is run again waits for the later one at work.
         assert_eq!(
             why(S::Ready, |s, _| s.orchestration.tasks[0].waits_for = vec![2]),

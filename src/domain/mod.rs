@@ -3,14 +3,18 @@
 //! Everything here is pure: no I/O, clock, randomness or environment.
 
 mod branch;
+mod budget;
 pub mod command;
 mod decide;
 pub mod duration;
 mod effect;
+pub mod estimate;
 pub mod explain;
 mod facts;
 mod failure;
 mod ids;
+mod money;
+mod note;
 mod options;
 mod policy;
 pub mod protect;
@@ -18,15 +22,19 @@ mod run;
 pub mod schedule;
 mod task;
 mod template;
+mod waiting;
 
 pub use branch::branch_name;
+pub use budget::UsedUp;
 pub use decide::{Action, EDIT_GAP, Snapshot, decide};
 pub use effect::{Effect, EffectKey, EffectState, Emoji, Folded, Remote, Scope};
 pub use facts::{CommandRun, IssueRef, Progress, Published, Resume, Size, Spent};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
-pub use options::{Exceeds, StartOptions};
-pub use policy::RunPolicy;
+pub use money::Usd;
+pub use note::Note;
+pub use options::{Exceeds, LimitOf, StartOptions};
+pub use policy::{OnOverlap, RunPolicy};
 pub use run::{
     Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunLabels, RunState, Stops, Suspension, Target,
     Usage,
@@ -46,3 +54,5 @@ mod run_tests;
 mod sample;
 #[cfg(test)]
 mod task_tests;
+#[cfg(test)]
+mod waiting_tests;

@@ -1,8 +1,34 @@
 //! What a repository's `.github/divisi.toml` and the server's limits say about one run.
 
 use super::IssueTemplate;
+use super::Usd;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// What is done about tasks that would touch the same place. The text form is stored, and stands in the repository's file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnOverlap {
+    /// Those that name the same file run one after the other; a likely overlap is only told.
+    #[default]
+    Order,
+    /// They run side by side, and it is told.
+    Warn,
+    /// The run does not start, likely overlaps included.
+    Stop,
+}
+
+impl OnOverlap {
+    /// The form with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "order" => Some(Self::Order),
+            "warn" => Some(Self::Warn),
+            "stop" => Some(Self::Stop),
+            _ => None,
+        }
+    }
+}
 
 /// The rules of one run, read once when it starts (`product.md`, section 9). Never changes afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +50,8 @@ pub struct RunPolicy {
     pub verbose_logging: bool,
     /// A plan with fewer open tasks does not start.
     pub min_tasks: u32,
+    /// What is done about tasks that would touch the same place.
+    pub on_overlap: OnOverlap,
     /// Which configured agent works, such as `claude`.
     pub agent: String,
     /// The model asked of the agent; empty means the agent's own default.
@@ -42,6 +70,10 @@ pub struct RunPolicy {
     pub allow: Vec<String>,
     /// How sub-issues look.
     pub issue_template: IssueTemplate,
+    /// What the run may cost; `None` means that nothing limits it.
+    pub run_usd: Option<Usd>,
+    /// What each task may cost, over all its attempts.
+    pub task_usd: Option<Usd>,
 }
 
 impl RunPolicy {
@@ -76,6 +108,7 @@ impl Default for RunPolicy {
             status_interval: Duration::from_secs(30),
             verbose_logging: false,
             min_tasks: 2,
+            on_overlap: OnOverlap::Order,
             agent: "claude".to_owned(),
             model: String::new(),
             draft: true,
@@ -85,6 +118,8 @@ impl Default for RunPolicy {
             protected_paths: Self::PROTECTED.iter().map(|p| (*p).to_owned()).collect(),
             allow: Vec::new(),
             issue_template: IssueTemplate::default(),
+            run_usd: None,
+            task_usd: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A run: one orchestration of one master issue, with its tasks.
 
-use super::{DeliveryId, Refusal, Repo, RunId, RunPolicy, Sha, Task, TaskEvent, TaskNumber, TaskState};
+use super::{DeliveryId, Note, Refusal, Repo, RunId, RunPolicy, Sha, Task, TaskEvent, TaskNumber, TaskState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -195,6 +195,9 @@ pub struct Run {
     /// The labels that its sub-issues carry and that were missing when it started.
     #[serde(default)]
     pub labels: RunLabels,
+    /// What was worth a word when it started.
+    #[serde(default)]
+    pub notes: Vec<Note>,
 }
 
 /// Labels that a run makes.
@@ -360,6 +363,7 @@ impl Orchestration {
             }
         }
         next.follow_stops(now)?;
+        next.follow_budget(now);
         Ok(next)
     }
 
@@ -407,21 +411,8 @@ impl Orchestration {
             self.each(&TaskEvent::GivenUp(gone.words().to_owned()), now, waits)?;
             return Ok(());
         }
-        for at in 0..self.tasks.len() {
-            let on = self.closed_before(&self.tasks[at]);
-            match (self.tasks[at].state, on) {
-                (TaskState::Planned | TaskState::Ready, Some(on)) => self.tasks[at].block(on, now),
-                // What was cancelled is not begun after all because something else was merged.
-                (TaskState::Blocked, None) if !self.run.stops.cancelled => self.tasks[at].unblock(),
-                _ => {}
-            }
-        }
+        self.follow_hopes(now);
         Ok(())
-    }
-
-    /// The first task that this one waits for whose pull request was closed without a merge.
-    pub fn closed_before(&self, task: &Task) -> Option<TaskNumber> {
-        task.waits_for.iter().copied().find(|n| self.task(*n).is_some_and(|t| t.rejected))
     }
 
     /// The task with this number.
@@ -432,37 +423,16 @@ impl Orchestration {
     /// Whether a runner may take the task now: it is ready, nothing stops the run, what it waits for has ended one
     /// way or another, and what waits for it is not at work (it may be: an earlier task is run again).
     pub fn may_start(&self, task: &Task) -> bool {
-        task.state == TaskState::Ready && !self.is_stopped() && self.in_the_way_of(task).is_empty()
+        task.state == TaskState::Ready
+            && !self.is_stopped()
+            && self.in_the_way_of(task).is_empty()
+            && self.has_its_base(task)
     }
 
     /// Whether no attempt may begin, whatever the tasks are.
     pub fn is_stopped(&self) -> bool {
         let stops = &self.run.stops;
         stops.paused || stops.suspended.is_some() || stops.gone.is_some()
-    }
-
-    /// The tasks that have to end before this one may begin.
-    pub fn in_the_way_of(&self, task: &Task) -> Vec<TaskNumber> {
-        let before = |t: &&Task| task.waits_for.contains(&t.number) && !t.state.is_terminal();
-        let at_work = |t: &&Task| {
-            t.waits_for.contains(&task.number)
-                && matches!(t.state, TaskState::Running | TaskState::Publishing)
-        };
-        self.tasks.iter().filter(|t| before(t) || at_work(t)).map(|t| t.number).collect()
-    }
-
-    /// The latest completed task that this one waited for: its work starts from that one's verified commit, and
-    /// its pull request goes to that one's branch.
-    pub fn stands_on(&self, task: &Task) -> Option<&Task> {
-        // What was merged is in the base branch, and its own branch may be gone.
-        let stands = |t: &&Task| {
-            let stands = t.state == TaskState::Completed && t.merged_into.is_none() && !t.rejected;
-            let result = t.published.as_ref().filter(|_| stands);
-            // A task with a result stands on what it really started from, whatever completed since.
-            result.is_some_and(|r| task.published.as_ref().is_none_or(|own| own.base == r.head))
-        };
-        let done = |n: &TaskNumber| self.task(*n).filter(stands);
-        task.waits_for.iter().filter_map(done).max_by_key(|t| t.number)
     }
 
     /// How many tasks stand in this state.
@@ -476,9 +446,11 @@ impl Orchestration {
         if self.run.stops.cancelled && self.count(TaskState::Cancelled) > 0 {
             return Outcome::Cancelled;
         }
+        // What was never begun for want of money was to be done: it counts as failed.
+        let unaffordable = self.tasks.iter().filter(|t| t.is_out_of_budget()).count();
         Outcome::of(
             self.count(TaskState::Completed),
-            self.count(TaskState::Failed),
+            self.count(TaskState::Failed) + unaffordable,
             self.run.policy.success_threshold,
         )
     }
@@ -489,7 +461,7 @@ impl Orchestration {
         let tasks: Vec<String> = self.tasks.iter().map(Task::digest).collect();
         let paused = if self.run.stops.paused { "p" } else { "" };
         let cancelled = if self.run.stops.cancelled { "x" } else { "" };
-        format!("{terminal}{paused}{cancelled}|{}", tasks.join(","))
+        format!("{terminal}{paused}{cancelled}|{}{}", tasks.join(","), self.merges_digest())
     }
 
     fn index(&self, number: TaskNumber) -> Result<usize, Refusal> {

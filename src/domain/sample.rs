@@ -18,6 +18,8 @@ pub(super) fn task(number: TaskNumber, state: TaskState) -> Task {
         paths: vec![],
         size: Size::M,
         waits_for: vec![],
+        after_merge: vec![],
+        base_sha: None,
         state,
         attempt: 0,
         epoch: 0,
@@ -32,6 +34,7 @@ pub(super) fn task(number: TaskNumber, state: TaskState) -> Task {
         adopted: false,
         pull_request: None,
         merged_into: None,
+        merged_at: None,
         rejected: false,
         follow_up: None,
         branch: format!("divisi/1/{number}-task"),
@@ -76,6 +79,7 @@ pub(super) fn run(states: &[TaskState]) -> Orchestration {
         sandbox_tier: String::new(),
         stops: Stops::default(),
         labels: RunLabels::default(),
+        notes: vec![],
     };
     let tasks = states.iter().zip(1..).map(|(state, number)| task(number, *state)).collect();
     Orchestration { run, tasks }
@@ -121,7 +125,7 @@ pub(super) fn failed(epoch: u64, kind: FailureKind, again: bool) -> TaskEvent {
 }
 
 pub(super) fn renewed(epoch: u64, until: i64) -> TaskEvent {
-    let progress = Progress { stage: "agent".into(), percent: Some(5), note: String::new() };
+    let progress = Progress { stage: "agent".into(), percent: Some(5), ..Progress::default() };
     TaskEvent::Renewed { epoch, until: at(until), progress }
 }
 

@@ -75,6 +75,8 @@ pub enum Halt {
     Cancel,
     /// Nothing may be done for now (the App is suspended): the task waits for another attempt.
     Hold,
+    /// The budget of the run or the task is used up: the task fails.
+    Budget,
 }
 
 /// A sub-task within a run.
@@ -95,6 +97,12 @@ pub struct Task {
     /// Earlier tasks that name the same file: never in flight together with this one.
     #[serde(default)]
     pub waits_for: Vec<TaskNumber>,
+    /// Tasks whose pull requests must be merged before this one starts: only in a run that was started `--ordered`.
+    #[serde(default)]
+    pub after_merge: Vec<TaskNumber>,
+    /// The base branch's head after the last of those merges: what it starts from. `None` until that is read.
+    #[serde(default)]
+    pub base_sha: Option<Sha>,
     /// Where it stands.
     pub state: TaskState,
     /// Number of attempts begun.
@@ -127,6 +135,9 @@ pub struct Task {
     /// Whether its pull request was merged, and into which branch.
     #[serde(default)]
     pub merged_into: Option<String>,
+    /// When we learnt of the merge.
+    #[serde(default)]
+    pub merged_at: Option<Timestamp>,
     /// Whether its pull request was closed without a merge: nothing is to stand on its work.
     #[serde(default)]
     pub rejected: bool,
@@ -186,6 +197,10 @@ pub enum TaskEvent {
     FollowUpKnown(u64),
     /// Its pull request was merged into this branch.
     Merged(String),
+    /// All that it waited for is merged, and this is the base branch's head since.
+    BaseSeen(Sha),
+    /// All that it waited for is merged, and there is no base branch to start from any more.
+    BaseRefused(Failure),
     /// A person asked for another attempt.
     RetryAsked,
     /// A person wants it stopped; the text says in one sentence who or what did. Work that is pushed is kept.
@@ -238,6 +253,8 @@ impl Task {
             paths: Vec::new(),
             size: Size::M,
             waits_for: Vec::new(),
+            after_merge: Vec::new(),
+            base_sha: None,
             state: TaskState::Planned,
             attempt: 0,
             epoch: 0,
@@ -252,6 +269,7 @@ impl Task {
             adopted: false,
             pull_request: None,
             merged_into: None,
+            merged_at: None,
             rejected: false,
             follow_up: None,
             branch,
@@ -319,9 +337,9 @@ impl Task {
                 next.epoch += 1;
                 next.runner = Some(runner.clone());
                 next.lease_until = Some(*until);
-                next.progress = Progress::default();
-                // Its runner tells what all its lives have used.
-                next.resume = None;
+                // Its runner tells what all its lives have used; until then it is what is known.
+                let known = next.resume.take().map_or(0.0, |r| r.spent.cost_usd);
+                next.progress = Progress { cost_usd: known, ..Progress::default() };
             }
             (S::Running, E::Renewed { epoch, until, progress }) => {
                 self.fence(*epoch)?;
@@ -407,12 +425,15 @@ impl Task {
             (_, E::FollowUpKnown(number)) => next.follow_up = Some(*number),
             (S::Completed | S::InReview, E::Merged(branch)) => {
                 next.merged_into = Some(branch.clone());
+                next.merged_at = Some(now);
                 next.rejected = false;
             }
+            (S::Ready, E::BaseSeen(head)) => next.base_sha = Some(head.clone()),
+            (S::Ready, E::BaseRefused(failure)) => next.fail(failure.clone(), now),
             (S::Completed | S::InReview, E::PullClosed) if self.merged_into.is_none() => next.rejected = true,
             (S::Completed | S::InReview, E::PullReopened) => next.rejected = false,
-            // Its request was under way when a person cancelled it; a retry uses it.
-            (S::Cancelled, E::SubIssueKnown(issue)) if self.sub_issue.is_none() => {
+            // Its request was under way when a person cancelled it or the money was gone; a retry or a new run uses it.
+            (S::Cancelled | S::Blocked, E::SubIssueKnown(issue)) if self.sub_issue.is_none() => {
                 next.sub_issue = Some(*issue);
             }
             (S::Planned | S::Ready, E::CancelAsked(why) | E::GivenUp(why))
@@ -435,6 +456,7 @@ impl Task {
                 next.ended_at = None;
                 next.started_at = None;
                 next.published = None;
+                next.base_sha = None;
             }
             // A lease that ended otherwise: the runner is told "lost", whatever it says.
             (
@@ -458,6 +480,8 @@ impl Task {
                 | E::PullRequestKnown(_)
                 | E::PublishRefused(_)
                 | E::Merged(_)
+                | E::BaseSeen(_)
+                | E::BaseRefused(_)
                 | E::RetryAsked
                 | E::CancelAsked(_)
                 | E::GivenUp(_)
@@ -477,6 +501,7 @@ impl Task {
         self.runner = None;
         self.lease_until = None;
         self.halt = None;
+        self.progress.cost_usd = 0.0;
         self.spent += spent;
     }
 
@@ -489,6 +514,11 @@ impl Task {
                 let unsaid = || Failure::new(FailureKind::Cancelled, "A person cancelled it.");
                 self.fail(why.unwrap_or_else(unsaid), now);
             }
+            Some(Halt::Budget) => {
+                let why = self.failure.take().filter(|f| f.kind == FailureKind::BudgetExceeded);
+                let unsaid = || Failure::new(FailureKind::BudgetExceeded, "The budget is used up.");
+                self.fail(why.unwrap_or_else(unsaid), now);
+            }
             Some(Halt::Hold) => {
                 self.progress = Progress::default();
                 self.state = TaskState::Ready;
@@ -497,12 +527,24 @@ impl Task {
         true
     }
 
-    /// What it stands on was refused: it is not begun.
-    pub(super) fn block(&mut self, on: TaskNumber, now: Timestamp) {
-        let why = format!("The pull request of task {on}, which it waits for, was closed without a merge.");
+    /// What it waits for will not come, as the sentence says: it is not begun.
+    pub(super) fn block(&mut self, why: String, now: Timestamp) {
         self.state = TaskState::Blocked;
         self.failure = Some(Failure::new(FailureKind::Blocked, why));
         self.ended_at = Some(now);
+    }
+
+    /// There is no money for another attempt. What never began is blocked; what failed before keeps that reason.
+    pub(super) fn unaffordable(&mut self, why: Failure, now: Timestamp) {
+        match self.failure.take() {
+            Some(before) if self.attempt > 0 && self.resume.is_none() => self.fail(before, now),
+            _ if self.attempt > 0 => self.fail(why, now),
+            _ => {
+                self.state = TaskState::Blocked;
+                self.failure = Some(why);
+                self.ended_at = Some(now);
+            }
+        }
     }
 
     /// What it stands on is there again.
@@ -528,10 +570,10 @@ impl Task {
         }
     }
 
-    /// The time since the attempt began: all that is known of one whose runner told nothing.
+    /// The time since the attempt began and what it was told to cost: all that is known of one whose runner told no end.
     fn wall_time(&self, now: Timestamp) -> Spent {
         let ran = self.started_at.map_or(0, |s| now.as_millisecond() - s.as_millisecond());
-        Spent { seconds: ran.max(0) as f64 / 1e3, ..Spent::default() }
+        Spent { seconds: ran.max(0) as f64 / 1e3, cost_usd: self.progress.cost_usd, ..Spent::default() }
     }
 
     fn fail(&mut self, failure: Failure, now: Timestamp) {
@@ -562,6 +604,8 @@ impl TaskEvent {
             Self::PublishRefused(_) => "publish refused",
             Self::FollowUpKnown(_) => "follow-up known",
             Self::Merged(_) => "merged",
+            Self::BaseSeen(_) => "base seen",
+            Self::BaseRefused(_) => "base refused",
             Self::RetryAsked => "retry asked",
             Self::CancelAsked(_) => "cancel asked",
             Self::GivenUp(_) => "given up",

@@ -5,13 +5,14 @@ use super::answer::Draft;
 use super::intake::Trouble;
 use super::start::there;
 use crate::clock;
+use crate::domain::explain::Places;
 use crate::domain::{
-    IssueRef, IssueTitle, Orchestration, Run, RunLabels, RunPolicy, RunState, Sha, Stops, Task, TaskNumber,
-    TaskState, Usage, branch_name,
+    IssueRef, IssueTitle, Note, OnOverlap, Orchestration, Run, RunLabels, RunPolicy, RunState, Sha, Stops,
+    Task, TaskNumber, TaskState, Usage, branch_name,
 };
 use crate::github::event::EventIssue;
 use crate::github::{Issue, IssueState, RepoClient};
-use crate::plan::{Plan, PlannedTask};
+use crate::plan::{Confidence, Plan, PlannedTask};
 use std::collections::{HashMap, HashSet};
 
 impl Orchestrator {
@@ -31,7 +32,7 @@ impl Orchestrator {
                 && let Some(pull) = there(github.pull(number).await)?
                 && (pull.merged || pull.state == IssueState::Open)
             {
-                standing.in_review.insert(task.number);
+                standing.in_review.insert(task.number, pull.merged.then_some(pull.base_ref));
             } else if let Some(issue) = task.sub_issue
                 && let Some(issue) = there(github.issue(issue.number).await)?
                 && issue.state == IssueState::Open
@@ -54,6 +55,8 @@ impl Orchestrator {
         let before = self.shared.store.orchestrations_named(draft.repo.id, &name).await?;
         let sequence = found.earlier.as_ref().map_or(1, |o| o.run.sequence + 1);
         let tasks = tasks(&found, issue.number, sequence, now);
+        let places = self.shared.store.places(draft.repo.installation).await?;
+        let notes = notes(&found, &tasks, &places);
         Ok(Orchestration {
             run: Run {
                 id: crate::domain::RunId::new(clock::ordered_id()),
@@ -77,6 +80,7 @@ impl Orchestrator {
                 sandbox_tier: String::new(),
                 stops: Stops::default(),
                 labels: RunLabels { missing: found.missing_labels, ..RunLabels::default() },
+                notes,
             },
             tasks,
         })
@@ -85,6 +89,8 @@ impl Orchestrator {
 
 /// What a start found out.
 pub(super) struct Found {
+    /// A task starts when all that it waits for is merged.
+    pub ordered: bool,
     pub policy: RunPolicy,
     pub plan: Plan,
     pub base: String,
@@ -99,7 +105,8 @@ pub(super) struct Found {
 /// Which tasks of the earlier run still stand for something, by their numbers there.
 #[derive(Default)]
 pub(super) struct Standing {
-    in_review: HashSet<TaskNumber>,
+    /// With the branch that the pull request was merged into, if it was.
+    in_review: HashMap<TaskNumber, Option<String>>,
     open: HashSet<TaskNumber>,
 }
 
@@ -107,12 +114,9 @@ pub(super) struct Standing {
 fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec<Task> {
     let open: Vec<usize> = found.plan.open().filter(|i| !is_closed(found, &found.plan.tasks[*i])).collect();
     let number = |index: usize| found.plan.number(index).filter(|_| open.contains(&index));
-    let mut waits: HashMap<TaskNumber, Vec<TaskNumber>> = HashMap::new();
-    for overlap in &found.plan.overlaps {
-        if let (Some(a), Some(b)) = (number(overlap.a), number(overlap.b)) {
-            waits.entry(a.max(b)).or_default().push(a.min(b));
-        }
-    }
+    // Without `--ordered` no task of a plan that starts comes after another by the issue's words.
+    let comes_after = found.plan.comes_after(found.policy.on_overlap == OnOverlap::Order);
+    let after = |index: usize| comes_after[index].iter().filter_map(|on| number(*on)).collect::<Vec<_>>();
     let mut used = HashSet::new();
     let make = |index: &usize| -> Option<Task> {
         let planned = &found.plan.tasks[*index];
@@ -120,7 +124,7 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
         let linked = planned.existing_issue.and_then(|n| found.existing.get(&n));
         let before = earlier(found, planned, &used);
         used.extend(before.map(|t| t.number));
-        let in_review = before.is_some_and(|t| found.standing.in_review.contains(&t.number));
+        let in_review = before.is_some_and(|t| found.standing.in_review.contains_key(&t.number));
         let reused = before.filter(|t| in_review || found.standing.open.contains(&t.number));
         let sub_issue = linked
             .map(|i| IssueRef { number: i.number, id: i.id })
@@ -139,7 +143,8 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
             },
             paths: planned.paths.clone(),
             size: planned.size,
-            waits_for: waits.get(&number).cloned().unwrap_or_default(),
+            waits_for: if found.ordered { Vec::new() } else { after(*index) },
+            after_merge: if found.ordered { after(*index) } else { Vec::new() },
             state: match sub_issue {
                 _ if in_review => TaskState::InReview,
                 Some(_) => TaskState::Ready,
@@ -148,11 +153,34 @@ fn tasks(found: &Found, master: u64, sequence: u32, now: jiff::Timestamp) -> Vec
             adopted: sub_issue.is_some(),
             sub_issue,
             pull_request: before.filter(|_| in_review).and_then(|t| t.pull_request),
+            merged_into: before.and_then(|t| found.standing.in_review.get(&t.number)).cloned().flatten(),
             ended_at: in_review.then_some(now),
             ..Task::planned(number, planned.title.clone(), branch, found.policy.agent.clone())
         })
     };
     open.iter().filter_map(make).collect()
+}
+
+/// What is worth a word from the start on.
+fn notes(found: &Found, tasks: &[Task], places: &Places) -> Vec<Note> {
+    let live = tasks.iter().filter(|t| !t.state.is_terminal()).count();
+    let runs = |index: usize| {
+        let number = found.plan.number(index)?;
+        tasks.iter().find(|t| t.number == number && !t.state.is_terminal()).map(|t| t.number)
+    };
+    let beside = found.plan.open_overlaps().filter_map(|overlap| {
+        let ordered =
+            found.policy.on_overlap == OnOverlap::Order && overlap.confidence == Confidence::Certain;
+        let (a, b) = (runs(overlap.a)?, runs(overlap.b)?);
+        let related = |task: TaskNumber, on: TaskNumber| {
+            tasks.iter().any(|t| t.number == task && t.after_merge.contains(&on))
+        };
+        let waits = ordered || related(a, b) || related(b, a);
+        (!waits).then(|| Note::SideBySide { a, b, reason: overlap.reason.clone() })
+    });
+    let pair = (live == 2 && found.policy.min_tasks > 1).then_some(Note::Pair);
+    let room = Note::of_places(places, &found.policy.agent, found.policy.max_workers, live);
+    beside.chain(pair).chain(room).collect()
 }
 
 /// A linked issue that is closed is done, whatever its box says.

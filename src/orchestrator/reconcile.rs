@@ -4,6 +4,7 @@
 
 use super::Orchestrator;
 use super::effects::{Context, Executor, Reader, Step, Subject};
+use super::standing::Unclear;
 use crate::clock;
 use crate::domain::{Action, RunEvent, RunId, RunState, TaskState, decide};
 use crate::github::CallCounter;
@@ -154,6 +155,14 @@ impl Orchestrator {
                             Err(error) => return Err(error),
                         }
                     }
+                    Action::ReadBase(task) => match self.read_base(&github, orchestration, task).await {
+                        Ok(()) => moved = true,
+                        Err(Unclear::Store(error)) => return Err(error),
+                        Err(Unclear::GitHub(error)) => {
+                            tracing::warn!(%run, %error, "the base branch could not be read");
+                            self.wake_later(run, until(now, error.retry_at().unwrap_or(now + LOOK_AGAIN)));
+                        }
+                    },
                     Action::LookAround => match self.look_around(orchestration).await {
                         Ok(changed) => moved |= changed,
                         Err(error) => {

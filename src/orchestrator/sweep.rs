@@ -2,6 +2,7 @@
 
 use super::Orchestrator;
 use super::continuity::Continuity;
+use super::merges::LOOK_FOR_MERGES;
 use crate::clock;
 use crate::store::{StoreError, Tick};
 use crate::telemetry::names;
@@ -34,6 +35,7 @@ impl Orchestrator {
         let mut continuity = Continuity::new(self.shared.settings.lease);
         let every = continuity.every();
         let mut pruned: Option<Instant> = None;
+        let mut looked: Option<Instant> = None;
         loop {
             if self.shared.stop.is_cancelled() {
                 return;
@@ -47,6 +49,12 @@ impl Orchestrator {
                 Ok(()) if prune => pruned = Some(clock::instant()),
                 Ok(()) => {}
                 Err(error) => tracing::warn!(%error, "a sweep failed; the next one repeats it"),
+            }
+            if looked.is_none_or(|at| clock::since(at) >= LOOK_FOR_MERGES) {
+                looked = Some(clock::instant());
+                if let Err(error) = self.look_for_merges().await {
+                    tracing::warn!(%error, "merges could not be looked for; the next look repeats it");
+                }
             }
             tokio::select! {
                 () = clock::sleep(every) => {}

@@ -1,6 +1,6 @@
 //! The order that dependencies and barriers ask for, over the open tasks.
 
-use super::{Dependency, Plan};
+use super::{Confidence, Dependency, Plan};
 use std::collections::BTreeSet;
 
 impl Plan {
@@ -62,6 +62,24 @@ impl Plan {
         })
     }
 
+    /// For each task, the open tasks that it comes after where everything that waits is put in order: what the issue says,
+    /// and with `overlaps` the pairs that name the same file, which follow the issue's order where it says nothing else. No
+    /// cycle comes of that unless the issue has one.
+    pub fn comes_after(&self, overlaps: bool) -> Vec<BTreeSet<usize>> {
+        let mut after = self.waits();
+        let rounds = self.rounds().into_iter().enumerate();
+        let mut rank: Vec<usize> = vec![usize::MAX; self.tasks.len()];
+        for (round, tasks) in rounds {
+            tasks.iter().for_each(|task| rank[*task] = round);
+        }
+        for overlap in self.open_overlaps().filter(|o| overlaps && o.confidence == Confidence::Certain) {
+            let (a, b) = (overlap.a, overlap.b);
+            let (first, last) = if (rank[a], a) <= (rank[b], b) { (a, b) } else { (b, a) };
+            after[last].insert(first);
+        }
+        after
+    }
+
     /// For each task, the open tasks that it waits for.
     fn waits(&self) -> Vec<BTreeSet<usize>> {
         let open: BTreeSet<usize> = self.open().collect();
@@ -80,7 +98,8 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Barrier, Confidence, Dependency, Plan, PlannedTask};
+    use crate::plan::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask};
+    use std::collections::BTreeSet;
 
     fn plan(tasks: usize, edges: &[(usize, usize)]) -> Plan {
         let edge =
@@ -104,6 +123,23 @@ mod tests {
         });
         assert_eq!(with_wall.rounds(), [vec![0], vec![1], vec![2, 3]]);
         assert!(with_wall.cycle().is_empty());
+    }
+
+    #[test]
+    fn overlaps_follow_the_declared_order_and_make_no_cycle() {
+        let mut mixed = plan(3, &[(0, 2)]);
+        let pair = |a, b, confidence| Overlap { a, b, reason: String::new(), confidence };
+        mixed.overlaps = vec![
+            pair(0, 1, Confidence::Certain),
+            pair(1, 2, Confidence::Certain),
+            pair(0, 2, Confidence::Certain),
+        ];
+        // As written, 0 is after 2, 2 after 1, and 1 after 0.
+        let after = mixed.comes_after(true);
+        assert_eq!(after, [BTreeSet::from([1, 2]), BTreeSet::new(), BTreeSet::from([1])]);
+        assert_eq!(mixed.comes_after(false)[0], BTreeSet::from([2]));
+        mixed.overlaps = vec![pair(0, 1, Confidence::Likely)];
+        assert_eq!(mixed.comes_after(true), mixed.comes_after(false));
     }
 
     #[test]

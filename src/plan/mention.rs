@@ -129,9 +129,9 @@ pub(super) fn overlaps(plan: &Plan) -> Vec<Overlap> {
         for (place, &a) in tasks.iter().enumerate() {
             for &b in &tasks[place + 1..] {
                 let kind = if *is_symbol { "symbol" } else { "path" };
-                // A bare file name may stand in several folders, and a symbol in several files.
-                let confidence =
-                    if !*is_symbol && name.contains('/') { Confidence::Certain } else { Confidence::Likely };
+                // A symbol may stand in several files. A bare file name may stand in several folders, but who is wrong
+                // about that waits a little, and who is wrong about the opposite has a conflict.
+                let confidence = if *is_symbol { Confidence::Likely } else { Confidence::Certain };
                 let found = (format!("both name the {kind} `{name}`"), confidence);
                 let known = pairs.entry((a, b)).or_insert_with(|| found.clone());
                 if known.1 == Confidence::Likely && confidence == Confidence::Certain {

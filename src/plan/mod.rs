@@ -7,6 +7,7 @@
 //! `tests/fixtures/plans/LABELLING.md` (R1 to R11), and the comments name them.
 
 mod cue;
+mod diff;
 mod document;
 mod explain;
 mod graph;
@@ -26,11 +27,13 @@ mod source;
 mod table;
 mod text;
 mod trace;
+mod unit;
 // Word lists, filled line by line; one word a line would be a thousand lines.
 #[rustfmt::skip]
 mod words;
 
 pub use crate::domain::Size;
+pub use diff::{Changes, Edge};
 pub use explain::Explained;
 pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
 pub use read::{explained, read};

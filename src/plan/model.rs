@@ -55,9 +55,9 @@ pub struct PlannedTask {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
-    /// The text says it in so many words, and names both by number, identifier or path.
+    /// The text says it in so many words, and names both by number, identifier or path; of an overlap, by the same file.
     Certain,
-    /// The text says it of a title, a short name, a list that is called an order, or a bare name of a file or symbol.
+    /// The text says it of a title, a short name, a list that is called an order, or the bare name of a symbol.
     /// Also what a plan says that was stored before there were levels.
     #[default]
     Likely,
@@ -204,6 +204,11 @@ impl Plan {
     pub fn open_barriers(&self) -> impl Iterator<Item = &Barrier> + '_ {
         let any_open = |side: &[usize]| side.iter().any(|&index| self.is_open(index));
         self.barriers.iter().filter(move |b| any_open(&b.before) && any_open(&b.after))
+    }
+
+    /// The overlaps in which both tasks are open.
+    pub fn open_overlaps(&self) -> impl Iterator<Item = &Overlap> + '_ {
+        self.overlaps.iter().filter(|o| self.is_open(o.a) && self.is_open(o.b))
     }
 
     /// The plan in the shape of `divisi plan --json`: every field, the verdict, and the edges of a cycle.

@@ -1,7 +1,9 @@
 //! Everything that Divisi says on GitHub, and nothing else says it: wording here, escaping in `escape`, markers
 //! in `marker`. Pure: the time is an argument.
 
+pub mod approve;
 mod escape;
+mod estimate;
 mod explained;
 mod issues;
 mod labels;
@@ -12,6 +14,7 @@ mod progress;
 pub mod state;
 mod summary;
 mod template;
+mod waiting;
 mod words;
 
 pub use explained::explained_text;
@@ -20,6 +23,7 @@ pub use labels::{Label, labels};
 pub use plan::{plan, plan_text};
 pub use progress::progress;
 pub use summary::{summary, summary_text};
+pub use waiting::not_started;
 
 /// Foreign text without characters that cannot be seen or that steer a terminal; line ends and tabs stay.
 pub fn visible(text: &str) -> String {

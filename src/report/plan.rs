@@ -1,8 +1,11 @@
 //! The plan as a comment: what `/orchestrate --dry-run` answers.
 
-use super::{escape, notice};
-use crate::domain::{RunPolicy, Size, StartOptions};
-use crate::plan::{Plan, Verdict};
+use super::{escape, waiting};
+use crate::domain::command::COMMAND;
+use crate::domain::estimate::Estimate;
+use crate::domain::explain::Places;
+use crate::domain::{Note, OnOverlap, RunPolicy, Size, StartOptions};
+use crate::plan::{Confidence, Overlap, Plan, Verdict};
 use std::fmt::Write as _;
 
 /// More edges than this are not drawn: GitHub's renderer refuses above 500, and nobody reads them.
@@ -15,43 +18,86 @@ const LONGEST_TABLE: usize = 50_000;
 const WAITS: usize = 3;
 /// So much of a title is in a box of the graph, in characters.
 const BOX: usize = 40;
+/// So many pairs that run side by side are warned about.
+const MOST_WARNINGS: usize = 10;
 /// So many paths of a task are named.
 const PATHS: usize = 3;
 
-/// What the plan is, why, and how to start it. Nothing was started.
-pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions) -> String {
+/// What the plan is, why, what it will take, and how to start it. Nothing was started.
+pub fn plan(
+    plan: &Plan,
+    policy: &RunPolicy,
+    options: &StartOptions,
+    places: &Places,
+    estimate: Option<&Estimate>,
+) -> String {
     let verdict = plan.verdict(policy.min_tasks as usize);
     let open = plan.open().count();
-    let mut text = format!("### The plan: {}\n\n", heading(plan, verdict));
+    let mut text = format!("### The plan: {}\n\n", heading(plan, verdict, policy.on_overlap));
     if open > 0 && open <= Plan::MAX_TASKS {
-        table(plan, &mut text);
+        table(plan, policy.on_overlap, &mut text);
         if text.len() < MOST_TABLE {
-            graph(plan, &mut text);
+            graph(plan, policy.on_overlap, options.ordered, &mut text);
         }
     }
-    match verdict {
-        Verdict::Parallel | Verdict::Ordered => {
+    match waiting::not_started(plan, policy, options) {
+        None => {
+            text.push_str(&how_it_goes(plan, policy, options, places));
+            text.push_str(&super::estimate::estimate(estimate, &policy.agent));
             let agent = escape::inline(&policy.agent, 40);
             let workers = match policy.max_workers {
                 Some(n) => format!("at most {n} at once"),
                 None => "as many at once as the runners have room for".to_owned(),
             };
+            let each = policy.task_usd.map(|usd| format!(", and {usd} for each task")).unwrap_or_default();
+            let money = policy.run_usd.map(|usd| format!(", for at most {usd}{each}")).unwrap_or(each);
             let _ = write!(
                 text,
-                "The agent is `{agent}`, {workers}. Nothing was started. To start this, comment `{}`.",
+                "The agent is `{agent}`, {workers}{money}. Nothing was started. To start exactly this plan, comment `{COMMAND} --approve`; to have the issue read anew, comment `{}`.",
                 options.command()
             );
         }
-        refused => text.push_str(&notice::plan_refused(plan, refused, policy.min_tasks)),
+        Some(refused) => text.push_str(&refused),
+    }
+    text
+}
+
+/// In which order it would go, and what is worth a word about it.
+fn how_it_goes(plan: &Plan, policy: &RunPolicy, options: &StartOptions, places: &Places) -> String {
+    let mut text = String::new();
+    if options.ordered {
+        text.push_str("Each task starts when the pull requests of all that it waits for are merged, from the base branch as it is then.");
+        if let Some(order) = order(plan) {
+            let _ = write!(text, " **Order**: {order}.");
+        }
+        text.push_str("\n\n");
+    }
+    let open = plan.open().count();
+    let pair = (open == 2 && policy.min_tasks > 1).then_some(Note::Pair);
+    let room = Note::of_places(places, &policy.agent, policy.max_workers, open);
+    for note in pair.iter().chain(&room) {
+        let _ = writeln!(text, "> {}\n", waiting::note(note));
+    }
+    let beside: Vec<String> = plan
+        .open_overlaps()
+        .filter(|o| !waits_by_overlap(o, policy.on_overlap))
+        .take(MOST_WARNINGS)
+        .filter_map(|o| {
+            let (a, b) = (plan.number(o.a)?, plan.number(o.b)?);
+            Some(waiting::note(&Note::SideBySide { a, b, reason: o.reason.clone() }))
+        })
+        .collect();
+    for warning in beside {
+        let _ = writeln!(text, "> {warning}\n");
     }
     text
 }
 
 /// What kind of plan it is, in a few words.
-fn heading(plan: &Plan, verdict: Verdict) -> String {
+fn heading(plan: &Plan, verdict: Verdict, on_overlap: OnOverlap) -> String {
     let open = plan.open().count();
     let tasks = if open == 1 { "1 task".to_owned() } else { format!("{open} tasks") };
-    let ordered = plan.overlaps.iter().any(|o| open_number(plan, o.a).and(open_number(plan, o.b)).is_some());
+    let ordered = plan.open_overlaps().any(|o| waits_by_overlap(o, on_overlap));
     match verdict {
         Verdict::Parallel | Verdict::Ordered if ordered => {
             format!("{tasks}, of which some wait for others")
@@ -67,13 +113,13 @@ fn heading(plan: &Plan, verdict: Verdict) -> String {
 /// The plan for a terminal. `skipped` lines of the file stand before the issue's text.
 pub fn plan_text(plan: &Plan, policy: &RunPolicy, skipped: usize) -> String {
     let verdict = plan.verdict(policy.min_tasks as usize);
-    let mut text = format!("The plan: {}\n\n", heading(plan, verdict));
+    let mut text = format!("The plan: {}\n\n", heading(plan, verdict, policy.on_overlap));
     for (index, task) in plan.tasks.iter().enumerate() {
         let number = plan.number(index).map_or("done".to_owned(), |n| n.to_string());
         let title = escape::line(&task.title, 120);
         let line = task.line + skipped;
         let _ = writeln!(text, "{number:>5}  {}  {title}  (line {line})", size(task.size));
-        for wait in waits(plan, index, escape::line) {
+        for wait in waits(plan, index, policy.on_overlap, escape::line) {
             let _ = writeln!(text, "          waits for {wait}");
         }
     }
@@ -104,7 +150,7 @@ pub(super) fn order(plan: &Plan) -> Option<String> {
     (rounds.len() > 1).then(|| rounds.join(" → "))
 }
 
-fn size(size: Size) -> &'static str {
+pub(super) fn size(size: Size) -> &'static str {
     match size {
         Size::S => "S",
         Size::M => "M",
@@ -112,11 +158,16 @@ fn size(size: Size) -> &'static str {
     }
 }
 
+/// Whether the later of the two waits for the earlier. Where the run is refused for it, the table still shows the order.
+fn waits_by_overlap(overlap: &Overlap, on_overlap: OnOverlap) -> bool {
+    overlap.confidence == Confidence::Certain && on_overlap != OnOverlap::Warn
+}
+
 fn open_number(plan: &Plan, index: usize) -> Option<u32> {
     plan.open().any(|i| i == index).then(|| plan.number(index)).flatten()
 }
 
-fn table(plan: &Plan, text: &mut String) {
+fn table(plan: &Plan, on_overlap: OnOverlap, text: &mut String) {
     text.push_str("| # | task | size | files | waits for |\n|--:|---|---|---|---|\n");
     let open: Vec<usize> = plan.open().collect();
     for (at, &index) in open.iter().enumerate() {
@@ -142,7 +193,7 @@ fn table(plan: &Plan, text: &mut String) {
             escape::inline(&task.title, 80),
             size(task.size),
             paths.join(", "),
-            shortened(waits(plan, index, escape::inline)).join("; ")
+            shortened(waits(plan, index, on_overlap, escape::inline)).join("; ")
         );
     }
     text.push('\n');
@@ -158,7 +209,7 @@ fn shortened(mut all: Vec<String>) -> Vec<String> {
 }
 
 /// What an open task waits for, each with the reason.
-fn waits(plan: &Plan, index: usize, shown: fn(&str, usize) -> String) -> Vec<String> {
+fn waits(plan: &Plan, index: usize, on_overlap: OnOverlap, shown: fn(&str, usize) -> String) -> Vec<String> {
     let said = |reason: &str| shown(reason, 60);
     let mut all = Vec::new();
     if open_number(plan, index).is_none() {
@@ -172,14 +223,14 @@ fn waits(plan: &Plan, index: usize, shown: fn(&str, usize) -> String) -> Vec<Str
             b.before.iter().filter_map(|i| open_number(plan, *i)).map(|n| n.to_string()).collect();
         all.push(format!("{}: \"{}\"", shortened(before).join(", "), said(&b.reason)));
     }
-    for o in plan.overlaps.iter().filter(|o| o.b == index) {
+    for o in plan.overlaps.iter().filter(|o| o.b == index && waits_by_overlap(o, on_overlap)) {
         all.extend(open_number(plan, o.a).map(|n| format!("{n}: {}", said(&o.reason))));
     }
     all
 }
 
 /// The graph of what waits for what; nothing where nothing waits, or too much does to be drawn.
-fn graph(plan: &Plan, text: &mut String) {
+fn graph(plan: &Plan, on_overlap: OnOverlap, ordered: bool, text: &mut String) {
     let mut edges = Vec::new();
     for d in plan.open_dependencies() {
         edges.push((d.on, "-->", d.task));
@@ -187,7 +238,8 @@ fn graph(plan: &Plan, text: &mut String) {
     for b in plan.open_barriers() {
         edges.extend(b.before.iter().flat_map(|from| b.after.iter().map(move |to| (*from, "-->", *to))));
     }
-    edges.extend(plan.overlaps.iter().map(|o| (o.a, "-.->", o.b)));
+    edges
+        .extend(plan.overlaps.iter().filter(|o| waits_by_overlap(o, on_overlap)).map(|o| (o.a, "-.->", o.b)));
     let edges: Vec<String> = edges
         .into_iter()
         .filter_map(|(from, arrow, to)| {
@@ -204,7 +256,7 @@ fn graph(plan: &Plan, text: &mut String) {
     }
     text.push_str(&edges.concat());
     text.push_str("```\n\n");
-    if edges.iter().any(|edge| edge.contains("-.->")) {
+    if !ordered && edges.iter().any(|edge| edge.contains("-.->")) {
         text.push_str("A dotted arrow: both name the same place, so the later one starts from the earlier one's work.\n\n");
     }
     text.push_str("</details>\n\n");
@@ -222,6 +274,12 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    /// A runner host that has room.
+    fn room() -> Places {
+        let place = crate::domain::explain::Place { slots: 4, busy: 0, agents: vec!["claude".to_owned()] };
+        Places { runners: vec![place], installation_alive: 0 }
+    }
+
     fn said(body: &str, options: &StartOptions) -> String {
         let mut read = crate::plan::read("Epic: the menu", body, Some(1), Some(("acme", "app")));
         let mut policy = RunPolicy::default();
@@ -229,7 +287,7 @@ mod tests {
         if !options.only.is_empty() {
             read.choose(&options.only).expect("they exist");
         }
-        plan(&read, &policy, options)
+        plan(&read, &policy, options, &room(), None)
     }
 
     const MENU: &str = "## Tasks\n\n- [x] Buy a board\n- [ ] Add the soup to `src/menu.txt`\n- [ ] Add the salad to `src/menu.txt`\n- [ ] Write `docs/hours.md`: \"open\" | <b>closed</b> @everyone\n";
@@ -251,7 +309,7 @@ mod tests {
         let text = said(MENU, &options);
         assert!(text.contains("### The plan: 2 tasks that can be worked on side by side"), "{text}");
         assert!(text.contains("| 2 | Add the salad") && !text.contains("mermaid"), "{text}");
-        assert!(text.ends_with("To start this, comment `/orchestrate --only 2,3`."), "{text}");
+        assert!(text.ends_with("to have the issue read anew, comment `/orchestrate --only 2,3`."), "{text}");
     }
 
     #[test]
@@ -263,6 +321,45 @@ mod tests {
         assert!(few.contains("### The plan: 1 task, which is too few"), "{few}");
         let none = said("It is broken.", &StartOptions::default());
         assert!(none.starts_with("### The plan: nothing to do\n\nI found no sub-tasks"), "{none}");
+    }
+
+    #[test]
+    fn an_ordered_plan_shows_how_it_would_go() {
+        let body = "## Tasks\n\n- [ ] Write the schema\n- [ ] Write the importer (depends on task 1)\n- [ ] Write the page\n";
+        let options =
+            StartOptions { ordered: true, dry_run: true, max_workers: Some(9), ..StartOptions::default() };
+        let text = said(body, &options);
+        assert!(
+            text.contains("Each task starts when the pull requests") && text.contains("**Order**: 1, 3 → 2."),
+            "{text}"
+        );
+        assert!(text.ends_with("comment `/orchestrate --max-workers 9 --ordered`."), "{text}");
+        let read = crate::plan::read("Epic: the menu", body, Some(1), None);
+        let text = plan(&read, &RunPolicy::default(), &options, &Places::default(), None);
+        assert!(text.contains("> No runner host offers the agent claude"), "{text}");
+    }
+
+    #[test]
+    fn what_runs_side_by_side_all_the_same_is_warned_about() {
+        let read = crate::plan::read("Epic", MENU, Some(1), None);
+        let policy = RunPolicy { on_overlap: OnOverlap::Warn, ..RunPolicy::default() };
+        let text = plan(&read, &policy, &StartOptions::default(), &room(), None);
+        assert!(text.starts_with("### The plan: 3 tasks that can be worked on side by side"), "{text}");
+        assert!(
+            text.contains(
+                "> Tasks 1 and 2 run side by side and may touch the same place: both name the path "
+            ),
+            "{text}"
+        );
+        assert!(!text.contains("| 1: both name"), "nothing waits: {text}");
+        let two = plan(
+            &crate::plan::read("Epic", "## Tasks\n\n- [ ] A thing\n- [ ] Another thing\n", Some(1), None),
+            &RunPolicy::default(),
+            &StartOptions::default(),
+            &room(),
+            None,
+        );
+        assert!(two.contains("> Two tasks are hardly worth"), "{two}");
     }
 
     #[test]
@@ -281,10 +378,10 @@ mod tests {
                 a,
                 b,
                 reason: "ö".repeat(300),
-                confidence: crate::plan::Confidence::Likely,
+                confidence: Confidence::Certain,
             })
             .collect();
-        let text = plan(&wide, &RunPolicy::default(), &StartOptions::default());
+        let text = plan(&wide, &RunPolicy::default(), &StartOptions::default(), &room(), None);
         assert_eq!(escape::body(&text, ""), text, "{} bytes fit", text.len());
         assert!(text.contains("; and 29 more |"), "{text}");
         assert!(text.contains("| | and ") && text.ends_with("comment `/orchestrate`."));
@@ -298,7 +395,7 @@ mod tests {
         let confidence = crate::plan::Confidence::Certain;
         read.barriers =
             vec![crate::plan::Barrier { before: vec![0, 1], after: vec![2, 3], reason, confidence }];
-        let text = plan(&read, &RunPolicy::default(), &StartOptions::default());
+        let text = plan(&read, &RunPolicy::default(), &StartOptions::default(), &room(), None);
         assert!(
             text.contains("come after 1 ") && !text.contains("0 \"") && !text.contains("Buy a board"),
             "{text}"

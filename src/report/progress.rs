@@ -1,6 +1,6 @@
 //! The progress comment: edited in place while the run goes on.
 
-use super::{escape, words};
+use super::{escape, waiting, words};
 use crate::domain::{Orchestration, RunState, Task, TaskState};
 use jiff::Timestamp;
 use std::fmt::Write as _;
@@ -28,16 +28,19 @@ pub fn progress(orchestration: &Orchestration, now: Timestamp, web_url: &str, ma
         "| # | task | state | agent | time | cost | pull request |\n|--:|---|---|---|--:|--:|---|\n",
     );
     for task in tasks {
-        text.push_str(&row(task, now));
+        text.push_str(&row(orchestration, task, now));
     }
-    let (usd, tokens) = words::spent(orchestration);
+    let (usd, tokens) = (orchestration.cost_usd(), words::spent(orchestration).1);
     let total: f64 = tasks.iter().map(|t| words::seconds(t, now)).sum();
     let _ = writeln!(text, "| | **total** | | | {} | {} | |\n", words::duration(total), words::cost(usd));
+    for note in &run.notes {
+        let _ = writeln!(text, "> {}\n", waiting::note(note));
+    }
     text.push_str(&details(orchestration, web_url, tokens));
     escape::body(&text, marker)
 }
 
-fn row(task: &Task, now: Timestamp) -> String {
+fn row(state: &Orchestration, task: &Task, now: Timestamp) -> String {
     let sub_issue = task.sub_issue.map(|i| format!(" #{}", i.number)).unwrap_or_default();
     let pull = match (task.pull_request, task.follow_up) {
         (Some(pull), _) => format!("#{pull}"),
@@ -45,11 +48,16 @@ fn row(task: &Task, now: Timestamp) -> String {
         (None, None) => String::new(),
     };
     let time = if task.attempt == 0 { String::new() } else { words::duration(words::seconds(task, now)) };
-    let cost = if task.attempt == 0 { String::new() } else { words::cost(task.spent.cost_usd) };
+    let cost = if task.attempt == 0 { String::new() } else { words::cost(task.cost_usd()) };
     let note = match task.state {
         TaskState::Running if !task.progress.stage.is_empty() => {
             format!(" ({})", escape::inline(&task.progress.stage, 40))
         }
+        TaskState::Blocked => task
+            .failure
+            .as_ref()
+            .map(|f| format!(": {}", escape::inline(&f.message, 120)))
+            .unwrap_or_default(),
         TaskState::Failed => {
             task.failure.as_ref().map(|f| format!(": {}", f.kind.words())).unwrap_or_default()
         }
@@ -60,7 +68,7 @@ fn row(task: &Task, now: Timestamp) -> String {
         "| {} | {}{sub_issue} | {}{note}{again} | {} | {time} | {cost} | {pull} |\n",
         task.number,
         words::title(task),
-        words::state(task),
+        waiting::merges(state, task).map_or_else(|| words::state(task), |waits| format!("⏳ {waits}")),
         escape::inline(&task.agent, 30),
     )
 }
@@ -78,6 +86,9 @@ fn details(orchestration: &Orchestration, web_url: &str, tokens: u64) -> String 
     );
     let _ = writeln!(text, "- run: `{}`", run.orchestration_id);
     let _ = writeln!(text, "- sandbox: {}", words::tier(run));
+    if run.policy.run_usd.is_some() {
+        let _ = writeln!(text, "- budget: {} spent", words::cost_of_run(orchestration));
+    }
     if tokens > 0 {
         let _ = writeln!(text, "- tokens: {tokens}");
     }
@@ -95,6 +106,16 @@ fn details(orchestration: &Orchestration, web_url: &str, tokens: u64) -> String 
         text.push_str("- tasks that name the same file run one after the other:\n");
         for task in ordered {
             let on: Vec<String> = task.waits_for.iter().map(u32::to_string).collect();
+            let _ = writeln!(text, "  - {} after {}", task.number, on.join(", "));
+        }
+    }
+    let after: Vec<&Task> = orchestration.tasks.iter().filter(|t| !t.after_merge.is_empty()).collect();
+    if !after.is_empty() {
+        text.push_str(
+            "- a task starts when the pull requests of all that it waits for are merged (`--ordered`):\n",
+        );
+        for task in after {
+            let on: Vec<String> = task.after_merge.iter().map(u32::to_string).collect();
             let _ = writeln!(text, "  - {} after {}", task.number, on.join(", "));
         }
     }

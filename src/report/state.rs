@@ -1,6 +1,6 @@
 //! Answers about a run or a task as it stands: `--status`, `--explain`, and commands that cannot apply.
 
-use super::{escape, words};
+use super::{escape, waiting, words};
 use crate::domain::command::COMMAND;
 use crate::domain::explain::{Reason, Sending};
 use crate::domain::{Orchestration, RunState, Task, TaskState};
@@ -157,6 +157,7 @@ fn line(state: &Orchestration, task: &Task, now: Timestamp) -> String {
     if task.state == TaskState::Ready && !before.is_empty() {
         parts.push(format!("waits for {}", numbers(&before)));
     }
+    parts.extend(waiting::merges(state, task));
     if let Some(pull) = task.pull_request {
         parts.push(format!("pull request #{pull}"));
     }
@@ -204,6 +205,12 @@ fn because(state: &Orchestration, task: &Task, reason: &Reason) -> String {
             let name = if tasks.len() == 1 { "names" } else { "name" };
             format!("dependency: it waits for {}, which {name} the same file.", numbers(tasks))
         }
+        Reason::AfterMerge(tasks) => {
+            let are = if tasks.len() == 1 { "is" } else { "are" };
+            let pulls = waiting::pulls(state, tasks);
+            format!("dependency: it starts when {pulls} {are} merged, as `--ordered` asks for.")
+        }
+        Reason::Base => "all that it waited for is merged; the base branch is read next.".to_owned(),
         Reason::NoRunner => "runner: none is registered.".to_owned(),
         Reason::NoAgent(agent) => {
             format!("runner: none offers the agent {}.", escape::inline(agent, 40))
@@ -227,16 +234,16 @@ fn because(state: &Orchestration, task: &Task, reason: &Reason) -> String {
 }
 
 fn again(state: &Orchestration) -> String {
+    if let Some(how) = words::out_of_budget(state) {
+        return how;
+    }
     let some = state.tasks.iter().any(|t| matches!(t.state, TaskState::Failed | TaskState::Cancelled));
     if some { format!("`{COMMAND} --retry` runs again what failed or was cancelled.") } else { String::new() }
 }
 
 fn numbers(tasks: &[u32]) -> String {
     let all: Vec<String> = tasks.iter().map(|n| format!("task {n}")).collect();
-    match all.split_last() {
-        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
-        _ => all.concat(),
-    }
+    waiting::and(&all)
 }
 
 fn times(n: u32) -> String {

@@ -39,6 +39,7 @@ fn run(template: IssueTemplate) -> Run {
         sandbox_tier: String::new(),
         stops: Stops::default(),
         labels: RunLabels::default(),
+        notes: vec![],
     }
 }
 

@@ -4,6 +4,7 @@
 //! maintainer who gets them.
 
 use divisi::config::RepoFile;
+use divisi::domain::explain::Places;
 use divisi::domain::{RunPolicy, StartOptions};
 use divisi::plan::{self, Verdict};
 use divisi::report::{self, notice};
@@ -34,7 +35,7 @@ fn answers(title: &str, body: &str) -> String {
         refused => notice::plan_refused(&plan, refused, policy.min_tasks),
     };
     let dry = StartOptions { dry_run: true, ..StartOptions::default() };
-    let dry = report::plan(&plan, &policy, &dry);
+    let dry = report::plan(&plan, &policy, &dry, &Places::default(), None);
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("ISSUE.md"), body).expect("written");
     let output = Command::new(env!("CARGO_BIN_EXE_divisi"))

@@ -18,6 +18,7 @@ mod docs;
 mod egress;
 mod github;
 mod lease;
+mod ordered;
 mod outage;
 mod plan;
 mod restart;

@@ -4,6 +4,7 @@ mod effects;
 mod inbox;
 mod leases;
 mod limits;
+mod plans;
 mod resume;
 mod runs;
 mod sqlite;
@@ -77,6 +78,7 @@ fn settlement(id: &str) -> Settlement {
         effects: vec![],
         start: None,
         change: None,
+        posted: None,
     }
 }
 
@@ -115,6 +117,7 @@ fn orchestration(id: &str, master: u64, sequence: u32, tasks: u32) -> Orchestrat
         sandbox_tier: String::new(),
         stops: Stops::default(),
         labels: RunLabels::default(),
+        notes: Vec::new(),
     };
     Orchestration { run, tasks: (1..=tasks).map(task).collect() }
 }

@@ -40,7 +40,7 @@ pub(super) async fn send(
     let text = report::pull_request(run, task, &context.marker(EffectKey::PullRequest(number)));
     let pull = NewPull {
         head: &task.branch,
-        base: orchestration.stands_on(task).map_or(&run.base, |t| &t.branch),
+        base: orchestration.base_of(task).0,
         title: &text.title,
         body: &text.body,
         draft: run.policy.draft,

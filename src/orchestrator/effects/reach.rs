@@ -2,7 +2,7 @@
 
 use super::executor::Permit;
 use crate::domain::{Orchestration, Remote};
-use crate::github::{App, Comment, Compare, Error, Issue, Pull, RepoClient};
+use crate::github::{App, BranchHead, Comment, Compare, Error, Issue, Pull, RepoClient};
 use crate::orchestrator::standing::{self, Ending};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
@@ -45,6 +45,11 @@ impl Reader {
         error: Error,
     ) -> Result<Ending, StoreError> {
         standing::ending(store, (app, &self.0, run), edits, error).await
+    }
+
+    /// Where a branch points.
+    pub async fn branch_head(&self, branch: &str) -> Result<BranchHead, Error> {
+        self.0.branch_head(branch).await
     }
 
     /// Issues that our App opened, changed since.

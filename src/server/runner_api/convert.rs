@@ -1,14 +1,14 @@
 //! Domain to wire and back, once.
 
 use crate::dispatch::wire;
-use crate::domain::{Halt, Orchestration, Published, Repo, TaskEvent, TaskNumber};
+use crate::domain::{Halt, Orchestration, Published, Repo, RunPolicy, TaskEvent, TaskNumber, Usd};
 use crate::store::Claimed;
 
 /// What a runner is told about a claimed attempt; `None` if its task has no sub-issue, which a ready task has.
 pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Option<wire::Assignment> {
     let run = &claimed.orchestration.run;
     let task = claimed.orchestration.task(claimed.attempt.task)?;
-    let on = claimed.orchestration.stands_on(task);
+    let (base, base_sha) = claimed.orchestration.base_of(task);
     let siblings = claimed.orchestration.tasks.iter().filter(|t| t.number != task.number);
     Some(wire::Assignment {
         attempt: claimed.attempt.clone(),
@@ -16,8 +16,8 @@ pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Opti
         orchestration_id: run.orchestration_id.clone(),
         clone_url: clone_url(&run.repo, web_url),
         repo: run.repo.clone(),
-        base: on.map_or(&run.base, |t| &t.branch).clone(),
-        base_sha: on.and_then(|t| t.published.as_ref()).map_or(&run.base_sha, |p| &p.head).clone(),
+        base: base.to_owned(),
+        base_sha: base_sha.clone(),
         branch: task.branch.clone(),
         branch_head: task.branch_head.clone(),
         agent: task.agent.clone(),
@@ -38,6 +38,13 @@ pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Opti
         requester: run.requester.clone(),
         author: author.to_owned(),
     })
+}
+
+/// The rules of an attempt: those of its run, with what is left of the budgets as what the task may cost.
+pub(super) fn policy(run: Orchestration, task: TaskNumber) -> RunPolicy {
+    let left = run.task(task).and_then(|t| run.left_usd(t));
+    let task_usd = left.map(|left| Usd::of(left.max(Usd::LEAST)).unwrap_or(Usd::whole(1_000_000)));
+    RunPolicy { task_usd, ..run.run.policy }
 }
 
 /// Where git finds a repository.
@@ -70,7 +77,7 @@ fn session(run: &str, task: u32, epoch: u64) -> String {
 /// What the runner of a task whose lease was renewed is told: to go on, or to stop.
 pub(super) fn verdict(run: &Orchestration, task: TaskNumber) -> wire::Verdict {
     match run.task(task).and_then(|t| t.halt) {
-        Some(Halt::Cancel | Halt::Hold) => wire::Verdict::Cancel,
+        Some(Halt::Cancel | Halt::Hold | Halt::Budget) => wire::Verdict::Cancel,
         None => wire::Verdict::Renewed,
     }
 }

@@ -1,6 +1,6 @@
 //! Runs and their tasks: the one place where a state is replaced.
 
-use super::{Sqlite, effects};
+use super::{Sqlite, effects, history};
 use crate::domain::{Orchestration, Refusal, RunEvent, RunId, Scope, Snapshot, Task, TaskEvent, TaskState};
 use crate::store::rows::{Loaded, RunRow, TaskColumns, int, ms, to_json};
 use crate::store::{Recorded, StoreError};
@@ -74,7 +74,9 @@ pub(super) async fn inserted(conn: &mut SqliteConnection, new: &Orchestration) -
 /// Whether other tasks can keep this one from starting: those that it waits for, and those that wait for it, which
 /// may be at work when it is run again.
 fn waits(run: &Orchestration, task: &Task) -> bool {
-    !task.waits_for.is_empty() || run.tasks.iter().any(|t| t.waits_for.contains(&task.number))
+    !task.waits_for.is_empty()
+        || !task.after_merge.is_empty()
+        || run.tasks.iter().any(|t| t.waits_for.contains(&task.number))
 }
 
 /// Loads the run, applies the event and stores the result.
@@ -123,6 +125,7 @@ pub(super) async fn apply(
         if old != new {
             task_replaced(&mut *conn, &run.id, old, new).await?;
             attempt_followed(&mut *conn, &run.id, old, new, event, now).await?;
+            history::kept(&mut *conn, run, new, event, now).await?;
         }
     }
     Ok(Loaded { version: before.version + 1, recheck: before.recheck, orchestration: after })

@@ -385,5 +385,5 @@ fn how_sure_the_reader_is() {
     let levels: Vec<_> = plan.dependencies.iter().map(|edge| edge.confidence.as_str()).collect();
     assert_eq!(levels, ["likely", "certain"], "a bare number may mean something else");
     let levels: Vec<_> = plan.overlaps.iter().map(|pair| pair.confidence.as_str()).collect();
-    assert_eq!(levels, ["certain", "likely"], "a bare file name may stand in several folders");
+    assert_eq!(levels, ["certain", "certain"], "who names the same file, of whichever folder, waits");
 }

@@ -217,6 +217,7 @@ async fn start(store: &dyn Store, repo: Repo, base_sha: Sha, policy: RunPolicy, 
         sandbox_tier: String::new(),
         stops: Stops::default(),
         labels: RunLabels::default(),
+        notes: Vec::new(),
     };
     let delivery = DeliveryId::new("start");
     let new = NewDelivery { id: delivery.clone(), event: "issues".to_owned(), payload: b"{}".to_vec() };

@@ -12,7 +12,8 @@ use std::time::Duration;
 pub struct Stage<'a> {
     hub: &'a mut Hub,
     shared: Arc<Shared>,
-    life: Life,
+    /// `None` only while one follows the other.
+    life: Option<Life>,
     /// Deliveries of the hub that were looked at.
     seen: usize,
     busy: u32,
@@ -25,14 +26,25 @@ pub struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// Opens a master issue, labels it, and starts Divisi.
     pub fn begin(hub: &'a mut Hub, script: Script) -> Self {
+        Self::begin_with(hub, script, |github, repo, master| {
+            github.label_issue(repo, super::MAINTAINER, master, LABEL).expect("a label");
+        })
+    }
+
+    /// Opens a master issue, lets a person start a run in another way, and starts Divisi.
+    pub fn begin_with(
+        hub: &'a mut Hub,
+        script: Script,
+        start: impl FnOnce(&divisi::simulator::Simulator, &str, u64),
+    ) -> Self {
         let (shared, master) = hub.prepare(script);
         let repo = shared.repo.clone();
         let _entered = hub.clock.enter();
         // What is left of the run before is not this one's.
         hub.github.forget_deliveries();
         hub.github.subscribe(&["issues", "issue_comment", "pull_request"]);
-        hub.github.label_issue(&repo, super::MAINTAINER, master, LABEL).expect("a label");
-        let life = Life::begin(&shared, None);
+        start(&hub.github, &repo, master);
+        let life = Some(Life::begin(&shared, None));
         let mut stage = Self { hub, shared, life, seen: 0, busy: 0, repo, master };
         let label = stage.acts();
         stage.post(label);
@@ -43,6 +55,14 @@ impl<'a> Stage<'a> {
     pub fn by_hand<T>(&self, act: impl FnOnce(&divisi::simulator::Simulator) -> T) -> T {
         let _entered = self.hub.clock.enter();
         act(&self.hub.github)
+    }
+
+    /// Divisi dies where it stands, and a new process follows on the same database.
+    pub fn restart(&mut self) {
+        if let Some(life) = self.life.take() {
+            life.end();
+        }
+        self.life = Some(Life::begin(&self.shared, None));
     }
 
     /// What GitHub has to tell of people's acts since the last time.
@@ -88,8 +108,10 @@ impl<'a> Stage<'a> {
     }
 
     /// The run as it is stored, after its life was ended.
-    pub fn end(self) -> Orchestration {
-        self.life.end();
+    pub fn end(mut self) -> Orchestration {
+        if let Some(life) = self.life.take() {
+            life.end();
+        }
         self.hub.github.subscribe(&[]);
         let path = self.shared.data.join("divisi.db");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
