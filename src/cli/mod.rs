@@ -12,6 +12,7 @@ mod issue_file;
 mod live;
 mod local;
 mod plan;
+mod plan_lines;
 mod plane;
 mod run;
 mod runner;

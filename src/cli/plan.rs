@@ -1,8 +1,9 @@
 //! `divisi plan`: what Divisi reads in an issue, without doing anything.
 
 use super::exit::Exit;
-use super::issue_file;
+use super::plan_lines::Pointed;
 use super::terminal::{ended, say};
+use super::{issue_file, plan_lines};
 use crate::config::{RepoFile, host};
 use crate::domain::RunPolicy;
 use crate::plan::{self, Plan, Verdict};
@@ -24,6 +25,9 @@ pub(super) struct Args {
     /// A work tree whose `.github/divisi.toml` holds, and whose files and history are searched for what tasks share.
     #[arg(long, value_name = "DIR")]
     repo: Option<PathBuf>,
+    /// Say of each line why it is a task, or why not.
+    #[arg(long)]
+    explain: bool,
     /// Print JSON: indexes count from 0, barriers are not expanded.
     #[arg(long)]
     json: bool,
@@ -42,12 +46,31 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     {
         plan.unsearched = Some(format!("{error:#}"));
     }
+    let verdict = plan.verdict(least);
+    // Of an issue without tasks each line may be the one that was meant.
+    let explained = if args.explain || plan.tasks.is_empty() {
+        plan::explained(&issue.title, &issue.body, None, None).1
+    } else {
+        Vec::new()
+    };
     if args.json {
-        say(&serde_json::to_string_pretty(&plan.to_json(least))?);
+        let mut shown = plan.to_json(least);
+        if args.explain {
+            let mut lines = explained;
+            lines.iter_mut().for_each(|line| line.line += issue.skipped);
+            shown["lines"] = serde_json::to_value(lines)?;
+        }
+        say(&serde_json::to_string_pretty(&shown)?);
     } else {
         say(&report::plan_text(&plan, &policy, issue.skipped));
+        for pointed in Pointed::all(&args.issue, &issue, &plan, (verdict, policy.min_tasks), &explained) {
+            say(&format!("\n{}", plan_lines::shown(&pointed)));
+        }
+        if args.explain {
+            say(&format!("\n{}", report::explained_text(&explained, issue.skipped)));
+        }
     }
-    Ok(match plan.verdict(least) {
+    Ok(match verdict {
         Verdict::Parallel | Verdict::Ordered => Exit::Done,
         Verdict::Sequential => Exit::Dependencies,
         Verdict::Empty | Verdict::TooFew | Verdict::TooMany => Exit::CannotParse,

@@ -119,5 +119,11 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Url => text(r"^[Hh][Tt][Tt][Pp][Ss]?://[^?#]+$"),
         Kind::OneOf(words) => json!({ "type": "string", "enum": words }),
         Kind::SqliteUrl => text("^sqlite:.+$"),
+        Kind::IssueTitle => json!({ "type": "string", "maxLength": 200, "pattern": r"\{ *task_title *\}" }),
+        Kind::IssueBody => json!({ "type": "string" }),
+        Kind::Labels => json!({
+            "type": "array", "items": { "type": "string", "pattern": r"^[^{}]*\S[^{}]*$", "maxLength": 50 },
+            "maxItems": 20,
+        }),
     }
 }

@@ -20,6 +20,7 @@ mod runner;
 pub mod schema;
 mod secret;
 mod server;
+mod template;
 mod value;
 
 pub use effective::{Origin, Setting, Shown};

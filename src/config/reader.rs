@@ -3,6 +3,7 @@
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
 use super::schema::{Key, children, find, is_section};
+use super::template;
 use super::value::{describe, is_name};
 use std::ops::Range;
 use toml::de::DeTable;
@@ -106,6 +107,14 @@ impl Walk<'_> {
         value: &toml::Value,
     ) {
         if !key.kind.accepts(value) {
+            if let Some(fault) = value.as_str().and_then(|text| template::fault(key.kind, text)) {
+                let span = fault.place(self.text, spanned.span());
+                self.problem(path, span, fault.message, &fault.expected);
+                if let Some(problem) = self.problems.last_mut() {
+                    problem.nearest = fault.nearest;
+                }
+                return;
+            }
             let found = format!("found {}", describe(key.kind, value));
             self.problem(path, spanned.span(), found, &key.kind.expected());
             return;

@@ -127,6 +127,9 @@ fn set(policy: &mut RunPolicy, entry: &Entry) {
         "verify" => policy.verify = list(),
         "protected_paths" => policy.protected_paths = list(),
         "allow" => policy.allow = list(),
+        "issue_template.title" => policy.issue_template.title = text(),
+        "issue_template.body" => policy.issue_template.body = text(),
+        "issue_template.labels" => policy.issue_template.labels = list(),
         "budget.run_usd" => policy.run_usd = number(value).and_then(Usd::of),
         "budget.task_usd" => policy.task_usd = number(value).and_then(Usd::of),
         // A key of the table without a line here; a test below sees it.
@@ -190,6 +193,9 @@ mod tests {
             ("verify", "[\"b\"]"),
             ("protected_paths", "[\"c/**\"]"),
             ("allow", "[\"octocat\"]"),
+            ("issue_template.title", "\"{task_title}\""),
+            ("issue_template.body", "\"{details}\""),
+            ("issue_template.labels", "[\"area/ui\"]"),
             ("budget.run_usd", "20.5"),
             ("budget.task_usd", "3"),
         ];

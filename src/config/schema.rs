@@ -160,6 +160,19 @@ pub const REPOSITORY: &[Key] = &[
         "Paths that an agent must not change.",
     ),
     key("allow", Kind::Logins, "[]", "Who may start work; empty for everyone with write access."),
+    key(
+        "issue_template.title",
+        Kind::IssueTitle,
+        "\"[Master #{master}] {task_title}\"",
+        "Title of sub-issues.",
+    ),
+    key("issue_template.body", Kind::IssueBody, "\"\"", "Text of sub-issues; empty for Divisi's own layout."),
+    key(
+        "issue_template.labels",
+        Kind::Labels,
+        "[]",
+        "Labels of sub-issues besides `parallel-orchestration` and `sub-issue`.",
+    ),
     key("budget.run_usd", Kind::Money, "", "What one run may cost, in US dollars."),
     key("budget.task_usd", Kind::Money, "", "What one task may cost over all its attempts, in US dollars."),
 ];

@@ -1,6 +1,7 @@
 //! The kinds of values that keys take: what is accepted, how it is told to people, and how the text of an
 //! environment variable becomes one.
 
+use super::template;
 use crate::domain::Usd;
 use crate::domain::duration::read_duration;
 use std::net::SocketAddr;
@@ -55,6 +56,12 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// `sqlite:PATH`.
     SqliteUrl,
+    /// The title of sub-issues: one line with placeholders.
+    IssueTitle,
+    /// The text of sub-issues: Markdown with placeholders; empty for Divisi's own.
+    IssueBody,
+    /// A list of names of labels.
+    Labels,
 }
 
 impl Kind {
@@ -99,6 +106,7 @@ impl Kind {
                 words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
             }
             Self::SqliteUrl => "\"sqlite:PATH\"".to_owned(),
+            Self::IssueTitle | Self::IssueBody | Self::Labels => template::expected(self),
         }
     }
 
@@ -147,6 +155,8 @@ impl Kind {
             Self::SqliteUrl => text
                 .and_then(|t| t.strip_prefix("sqlite:"))
                 .is_some_and(|path| is_line(path) && !path.is_empty() && !path.contains(":memory:")),
+            Self::IssueTitle | Self::IssueBody => text.is_some_and(|t| template::fault(self, t).is_none()),
+            Self::Labels => texts(value).is_some_and(|list| template::are_labels(&list)),
         }
     }
 
@@ -169,6 +179,7 @@ impl Kind {
             | Self::Program
             | Self::Patterns
             | Self::Logins
+            | Self::Labels
             | Self::Secrets(_)
             | Self::Tokens
             | Self::RunnerTokens => {

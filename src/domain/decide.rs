@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Ends that fall within this time share one edit of the progress comment.
 pub const EDIT_GAP: Duration = Duration::from_secs(5);
 
+/// After so many requests for a label the sub-issues do not wait for it any more.
+const LABEL_TRIES: u32 = 3;
+
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -47,6 +50,7 @@ pub fn decide(snapshot: &Snapshot, now: Timestamp) -> Vec<Action> {
         return vec![if at > now { Action::WakeAt(at) } else { Action::LookAround }];
     }
     let mut steps = Steps { snapshot, now, actions: Vec::new(), wake: None };
+    steps.labels();
     steps.bases();
     steps.sub_issues();
     steps.pull_requests();
@@ -105,6 +109,16 @@ impl Steps<'_> {
         self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
     }
 
+    /// Before the sub-issues, which would make them without colour and description.
+    fn labels(&mut self) {
+        let run = &self.snapshot.orchestration.run;
+        if run.state == RunState::Active {
+            for number in (1..).take(run.labels.missing.len()) {
+                self.want(EffectKey::Label(number), "1".to_owned());
+            }
+        }
+    }
+
     fn bases(&mut self) {
         let run = &self.snapshot.orchestration;
         for task in &run.tasks {
@@ -116,7 +130,20 @@ impl Steps<'_> {
         }
     }
 
+    /// Whether a label that may be there already, or could not be asked for, is waited for: a few times, for a run is not
+    /// held up by a colour.
+    fn label_waits(&self) -> bool {
+        let missing = self.snapshot.orchestration.run.labels.missing.len();
+        let waits = |e: &Effect| {
+            !e.settled("1") && e.tries < LABEL_TRIES && e.not_before.is_some_and(|at| at > self.now)
+        };
+        (1..).take(missing).any(|n| self.snapshot.effects.get(&EffectKey::Label(n)).is_some_and(waits))
+    }
+
     fn sub_issues(&mut self) {
+        if self.label_waits() {
+            return;
+        }
         for task in &self.snapshot.orchestration.tasks {
             if task.state == TaskState::Planned {
                 // By round: a retry asks again for what GitHub refused in the round before.

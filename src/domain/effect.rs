@@ -95,6 +95,8 @@ impl Folded {
 pub enum EffectKey {
     /// A reaction.
     React(Target, Emoji),
+    /// A label of sub-issues that the repository has not: which of the run's, from 1.
+    Label(u32),
     /// The sub-issue of a task.
     SubIssue(TaskNumber),
     /// The native parent link of a task's sub-issue.
@@ -122,6 +124,7 @@ impl fmt::Display for EffectKey {
         match self {
             Self::React(Target::Issue(n), e) => write!(f, "react-issue-{n}-{}", e.as_str()),
             Self::React(Target::Comment(n), e) => write!(f, "react-comment-{n}-{}", e.as_str()),
+            Self::Label(n) => write!(f, "label-{n}"),
             Self::SubIssue(t) => write!(f, "sub-issue-{t}"),
             Self::Link(t) => write!(f, "link-{t}"),
             Self::BlockedBy(t, on) => write!(f, "blocked-by-{t}-{on}"),
@@ -147,6 +150,7 @@ impl EffectKey {
             Self::Notice => Some(Folded::Notice),
             // GitHub itself keeps one of each, or there is nothing to keep.
             Self::React(..)
+            | Self::Label(_)
             | Self::Link(_)
             | Self::BlockedBy(..)
             | Self::PullRequest(_)
@@ -159,6 +163,7 @@ impl EffectKey {
     pub fn kind(self) -> &'static str {
         match self {
             Self::React(..) => "react",
+            Self::Label(_) => "label",
             Self::SubIssue(_) => "sub_issue",
             Self::Link(_) => "link",
             Self::BlockedBy(..) => "blocked_by",
@@ -205,6 +210,7 @@ impl EffectKey {
         let (kind, t) = text.rsplit_once('-')?;
         let t = t.parse().ok()?;
         match kind {
+            "label" => Some(Self::Label(t)),
             "sub-issue" => Some(Self::SubIssue(t)),
             "link" => Some(Self::Link(t)),
             "pull-request" => Some(Self::PullRequest(t)),
@@ -307,6 +313,7 @@ mod tests {
         let keys = [
             EffectKey::React(Target::Issue(7), Emoji::Eyes),
             EffectKey::React(Target::Comment(70_000_000_000), Emoji::Rocket),
+            EffectKey::Label(2),
             EffectKey::SubIssue(3),
             EffectKey::Link(100),
             EffectKey::BlockedBy(2, 1),

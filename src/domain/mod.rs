@@ -22,6 +22,7 @@ mod run;
 pub mod schedule;
 pub mod survey;
 mod task;
+mod template;
 mod waiting;
 
 pub use branch::branch_name;
@@ -36,9 +37,11 @@ pub use note::Note;
 pub use options::{Exceeds, LimitOf, StartOptions};
 pub use policy::{OnOverlap, RunPolicy};
 pub use run::{
-    Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Stops, Suspension, Target, Usage,
+    Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunLabels, RunState, Stops, Suspension, Target,
+    Usage,
 };
 pub use task::{Halt, MAX_CRASHES, MAX_LOSSES, RESUME_GRACE, Refusal, Task, TaskEvent, TaskState};
+pub use template::{Flaw, IssueTemplate, Part, Placeholder, parts};
 
 #[cfg(test)]
 mod decide_tests;

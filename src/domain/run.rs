@@ -192,9 +192,30 @@ pub struct Run {
     /// What keeps it from going on.
     #[serde(default)]
     pub stops: Stops,
+    /// The labels that its sub-issues carry and that were missing when it started.
+    #[serde(default)]
+    pub labels: RunLabels,
     /// What was worth a word when it started.
     #[serde(default)]
     pub notes: Vec<Note>,
+}
+
+/// Labels that a run makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunLabels {
+    /// Their names, in the order of their numbers.
+    pub missing: Vec<String>,
+    /// Those that GitHub refused, each with GitHub's words.
+    #[serde(default)]
+    pub refused: Vec<(String, String)>,
+}
+
+impl Run {
+    /// The name of a missing label by its number, from 1.
+    pub fn missing_label(&self, number: u32) -> Option<&str> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.labels.missing.get(index).map(String::as_str)
+    }
 }
 
 /// An issue by number, database id and title.
@@ -230,6 +251,8 @@ pub enum RunEvent {
     CallsMade(u64),
     /// A runner measured this much memory for the run's agents, and ran them in this tier.
     Measured { memory_mb: u64, tier: String },
+    /// GitHub refused to make a label, by its number; sub-issues are opened all the same.
+    LabelRefused { number: u32, why: String },
     /// GitHub tells another name for the repository.
     RepoSeen(Repo),
     /// A person wants these tasks (or the whole run) stopped. `why` says in one sentence what was done; a command
@@ -301,6 +324,12 @@ impl Orchestration {
             RunEvent::Measured { memory_mb, tier } => {
                 next.run.usage.peak_memory_mb = self.run.usage.peak_memory_mb.max(*memory_mb);
                 next.run.sandbox_tier.clone_from(tier);
+            }
+            RunEvent::LabelRefused { number, why } => {
+                let name = self.run.missing_label(*number).ok_or(Refusal::Run("without such a label"))?;
+                if !self.run.labels.refused.iter().any(|(known, _)| known == name) {
+                    next.run.labels.refused.push((name.to_owned(), why.clone()));
+                }
             }
             RunEvent::RepoSeen(repo) => next.run.repo = repo.clone(),
             RunEvent::CancelAsked { tasks, why, target, delivery } => {

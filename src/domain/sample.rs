@@ -78,6 +78,7 @@ pub(super) fn run(states: &[TaskState]) -> Orchestration {
         usage: Usage::default(),
         sandbox_tier: String::new(),
         stops: Stops::default(),
+        labels: RunLabels::default(),
         notes: vec![],
     };
     let tasks = states.iter().zip(1..).map(|(state, number)| task(number, *state)).collect();

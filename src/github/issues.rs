@@ -114,6 +114,26 @@ impl RepoClient {
         Ok(raw.into_iter().map(|label| label.name).collect())
     }
 
+    /// The names of the repository's labels.
+    pub async fn labels(&self) -> Result<Vec<String>> {
+        #[derive(serde::Deserialize)]
+        struct Raw {
+            name: String,
+        }
+        let raw: Vec<Raw> = self.list("list labels", "/labels?per_page=100").await?;
+        Ok(raw.into_iter().map(|label| label.name).collect())
+    }
+
+    /// Makes a label: `color` is six hexadecimal digits, the description at most 100 characters.
+    ///
+    /// # Errors
+    /// [`super::Error::Invalid`] with `already_exists` when there is one of that name, whatever its case.
+    pub async fn create_label(&self, name: &str, color: &str, description: &str) -> Result<()> {
+        let body = json!({ "name": name, "color": color, "description": description });
+        let cost = (&Method::POST, Cost::Write);
+        self.write::<IgnoredAny>("create a label", cost, "/labels", &body).await.map(drop)
+    }
+
     /// Comments on an issue or pull request.
     pub async fn create_comment(&self, number: u64, body: &str) -> Result<Comment> {
         let me = self.client.core().info().await.map_err(|e| e.before_sending())?;

@@ -7,8 +7,8 @@ use super::start::there;
 use crate::clock;
 use crate::domain::explain::Places;
 use crate::domain::{
-    IssueRef, IssueTitle, Note, OnOverlap, Orchestration, Run, RunPolicy, RunState, Sha, Stops, Task,
-    TaskNumber, TaskState, Usage, branch_name,
+    IssueRef, IssueTitle, Note, OnOverlap, Orchestration, Run, RunLabels, RunPolicy, RunState, Sha, Stops,
+    Task, TaskNumber, TaskState, Usage, branch_name,
 };
 use crate::github::event::EventIssue;
 use crate::github::{Issue, IssueState, RepoClient};
@@ -79,6 +79,7 @@ impl Orchestrator {
                 usage: Usage::default(),
                 sandbox_tier: String::new(),
                 stops: Stops::default(),
+                labels: RunLabels { missing: found.missing_labels, ..RunLabels::default() },
                 notes,
             },
             tasks,
@@ -97,6 +98,8 @@ pub(super) struct Found {
     pub existing: HashMap<u64, Issue>,
     pub earlier: Option<Orchestration>,
     pub standing: Standing,
+    /// Labels that the sub-issues carry and that the repository has not.
+    pub missing_labels: Vec<String>,
 }
 
 /// Which tasks of the earlier run still stand for something, by their numbers there.

@@ -1,4 +1,4 @@
-//! Labelled issues whose delivery is gone: put on while nobody listened, longer ago than GitHub keeps deliveries.
+//! Labels: those that a repository has not yet, and labelled issues whose delivery is gone: put on while nobody listened, longer ago than GitHub keeps deliveries.
 //!
 //! Runs start from deliveries alone, because only a delivery tells who did it and with which text. So such an issue gets one comment that
 //! asks for the command.
@@ -9,12 +9,13 @@ use super::effects::Answer;
 use super::intake::Trouble;
 use crate::clock;
 use crate::domain::command::TRIGGER_LABEL;
-use crate::domain::{DeliveryId, EffectKey, Repo};
+use crate::domain::{DeliveryId, EffectKey, Repo, RunPolicy};
 use crate::github::{CallCounter, Issue, IssueFilter, IssueState, RepoClient};
-use crate::report::notice;
+use crate::report::{self, notice};
 use crate::store::{InboxDelivery, Mark, NewDelivery, NewEffect, Settlement};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// Time between two looks: each costs one call per repository.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -99,6 +100,19 @@ impl Orchestrator {
         self.delivery_stored();
         Ok(())
     }
+}
+
+/// The labels of sub-issues that the repository has not, by one read: a second run finds none and makes none. Where they may
+/// not be listed, all count as missing; making one that is there changes nothing.
+pub(super) async fn missing_labels(github: &RepoClient, policy: &RunPolicy) -> Result<Vec<String>, Trouble> {
+    let there = match github.labels().await {
+        Ok(there) => there,
+        Err(error) if super::intake::is_final(&error) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let there: HashSet<String> = there.iter().map(|name| name.to_lowercase()).collect();
+    let wanted = report::labels(&policy.issue_template).into_iter().map(|label| label.name);
+    Ok(wanted.filter(|name| !there.contains(&name.to_lowercase())).collect())
 }
 
 /// What such a delivery of our own carries.

@@ -131,7 +131,10 @@ impl Orchestrator {
                     Action::Effect { key, digest } => {
                         let step = executor.carry_out(key, &digest).await?;
                         moved |= step != Step::Waits;
-                        if step == Step::Stale {
+                        // What was decided with it counted on it: sub-issues wait a little for their labels.
+                        let label = matches!(key, crate::domain::EffectKey::Label(_));
+                        if step == Step::Stale || step == Step::Waits && label {
+                            moved = true;
                             break;
                         }
                         // What follows may look different now, and a ready task should not wait for the rest.

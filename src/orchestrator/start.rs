@@ -5,6 +5,7 @@ use super::answer::Draft;
 use super::approve;
 use super::compose::Found;
 use super::intake::Trouble;
+use super::labels::missing_labels;
 use super::planning::{Planned, Refused};
 use crate::domain::{Orchestration, RunState, StartOptions};
 use crate::github::event::EventIssue;
@@ -108,8 +109,18 @@ impl Orchestrator {
         };
         let again = !options.only.is_empty();
         let standing = self.standing(&github, earlier.as_ref(), again).await?;
-        let found =
-            Found { ordered: options.ordered, policy, plan, base, base_sha, existing, earlier, standing };
+        let missing_labels = missing_labels(&github, &policy).await?;
+        let found = Found {
+            ordered: options.ordered,
+            policy,
+            plan,
+            base,
+            base_sha,
+            existing,
+            earlier,
+            standing,
+            missing_labels,
+        };
         let orchestration = self.compose(&draft, issue, found).await?;
         if orchestration.tasks.iter().all(|t| t.state.is_terminal()) {
             return Ok(draft

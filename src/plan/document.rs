@@ -6,6 +6,7 @@
 use super::purpose::Kind;
 use super::source::Source;
 use super::text::{one_line, without_comments};
+use super::trace::{Trace, Why};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -71,9 +72,10 @@ pub(super) struct Table {
 /// the work on hostile text.
 const DEEPEST: usize = 12;
 
-/// Reads the blocks of a tidied body.
-pub(super) fn blocks(source: &Source) -> Vec<Block> {
+/// Reads the blocks of a tidied body; notes what is not read, if somebody asks.
+pub(super) fn blocks(source: &Source, trace: Option<&Trace>) -> Vec<Block> {
     let mut builder = Builder::new(source, &source.text, 0);
+    builder.trace = trace;
     builder.run();
     builder.out
 }
@@ -101,6 +103,7 @@ struct Builder<'a> {
     inline: Option<Range<usize>>,
     table: Option<Table>,
     row: Vec<String>,
+    trace: Option<&'a Trace>,
 }
 
 impl<'a> Builder<'a> {
@@ -118,6 +121,7 @@ impl<'a> Builder<'a> {
             inline: None,
             table: None,
             row: Vec::new(),
+            trace: None,
         }
     }
 
@@ -142,11 +146,15 @@ impl<'a> Builder<'a> {
         match tag {
             Tag::BlockQuote(_) | Tag::HtmlBlock | Tag::FootnoteDefinition(_) | Tag::MetadataBlock(_) => {
                 self.flush_item_text();
+                self.note(&range, if matches!(tag, Tag::HtmlBlock) { Why::Html } else { Why::Quote });
                 self.hidden += 1;
             }
             Tag::CodeBlock(kind) => {
                 self.flush_item_text();
                 let is_tasklist = matches!(&kind, CodeBlockKind::Fenced(info) if info.trim() == "[tasklist]");
+                if !is_tasklist {
+                    self.note(&range, Why::Code);
+                }
                 if self.hidden == 0 {
                     self.fence = Some((is_tasklist && self.base == 0, range.end..range.end));
                 }
@@ -174,6 +182,14 @@ impl<'a> Builder<'a> {
             Tag::TableHead | Tag::TableRow => self.row.clear(),
             Tag::TableCell => self.inline = None,
             _ => self.extend(range),
+        }
+    }
+
+    /// Notes lines that are not read.
+    fn note(&self, range: &Range<usize>, why: Why) {
+        if let Some(trace) = self.trace.filter(|_| self.hidden == 0) {
+            let last = self.base + range.end.saturating_sub(1).max(range.start);
+            trace.block(self.source.line(self.base + range.start)..=self.source.line(last), why);
         }
     }
 
@@ -377,7 +393,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Vec<Block> {
-        blocks(&Source::new(body))
+        blocks(&Source::new(body), None)
     }
 
     fn first_list(body: &str) -> List {

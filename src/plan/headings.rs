@@ -300,8 +300,8 @@ mod tests {
 
     fn read(body: &str, declared: bool) -> Vec<Draft> {
         let source = Source::new(body);
-        let outline = Outline::new(blocks(&source), source.text.len());
-        tasks(&outline, &Reader { home: None, signs: Signs::default() }, &source.text, declared)
+        let outline = Outline::new(blocks(&source, None), source.text.len());
+        tasks(&outline, &Reader { home: None, signs: Signs::default(), trace: None }, &source.text, declared)
     }
 
     fn titles(body: &str) -> Vec<String> {

@@ -5,6 +5,7 @@ use super::links::{self, Home, Target};
 use super::outline::{bold_and_remark, unmarked_item};
 use super::purpose::{Kind, classify, starts_with_verb};
 use super::text::{bold_line, has_any, plain, spaced, unwrapped};
+use super::trace::{Trace, Why};
 use super::words;
 
 /// A task before its relations are known.
@@ -43,6 +44,8 @@ const OPEN: &[char] =
 pub(super) struct Reader<'a> {
     pub home: Home<'a>,
     pub signs: Signs,
+    /// Where it notes why, if somebody asks.
+    pub trace: Option<&'a Trace>,
 }
 
 impl Reader<'_> {
@@ -94,6 +97,7 @@ impl Reader<'_> {
         out: &mut Vec<Draft>,
     ) {
         if is_attestation(list) {
+            list.items.iter().for_each(|item| self.note(item, Why::Attested));
             return;
         }
         let boxed = list.items.iter().filter(|item| item.ticked.is_some()).count();
@@ -105,6 +109,7 @@ impl Reader<'_> {
         for (index, item) in list.items.iter().enumerate() {
             let number = list.number.map(|first| first.saturating_add(index as u64).to_string());
             if item.title.is_empty() || is_group(self, item) {
+                self.note(item, if is_never(item) { Why::HeadsOther } else { Why::Group });
                 let name = if item.title.is_empty() { group } else { Some(item.title.as_str()) };
                 if !is_never(item) {
                     item.lists.iter().for_each(|below| self.collect(below, section, marked_only, name, out));
@@ -115,8 +120,13 @@ impl Reader<'_> {
             // An order without a box over boxes is one task, done when they are.
             let status = self.status(item).or_else(below);
             if (marked_only && status.is_none() && !forgotten(item)) || !is_work(item) {
+                self.note(item, if is_work(item) { Why::Unmarked } else { no_work(item) });
                 continue;
             }
+            if self.status(item).is_some() {
+                self.note(item, Why::Marked);
+            }
+            self.note_below(item);
             let parts = if item.lists.is_empty() { self.parts(&item.title) } else { Vec::new() };
             let titles = if parts.is_empty() { vec![bare_title(&item.title)] } else { parts };
             for title in titles {
@@ -132,6 +142,22 @@ impl Reader<'_> {
                     number: number.clone(),
                     ..Draft::default()
                 });
+            }
+        }
+    }
+
+    fn note(&self, item: &Item, why: Why) {
+        if let Some(trace) = self.trace {
+            trace.note(item.line, why);
+        }
+    }
+
+    /// What stands below an item that is a task is part of it.
+    fn note_below(&self, item: &Item) {
+        if let Some(trace) = self.trace {
+            for kid in item.lists.iter().flat_map(|list| &list.items) {
+                trace.note(kid.line, Why::PartOf);
+                self.note_below(kid);
             }
         }
     }
@@ -255,6 +281,18 @@ fn is_work(item: &Item) -> bool {
         || is_placeholder(title)
         || is_never(item)
         || title.is_ascii() && !title.contains(|c: char| c.is_alphanumeric() || c == '#'))
+}
+
+/// Why an item is not work, for whoever asks.
+fn no_work(item: &Item) -> Why {
+    let title = item.title.trim();
+    if unwrapped(title, "~~").is_some() || unwrapped(title, "~").is_some() {
+        Why::Struck
+    } else if is_never(item) {
+        Why::HeadsOther
+    } else {
+        Why::NoWork
+    }
 }
 
 /// `<issue>`, `[Requirement 1]`, `As a ROLE, I want GOAL`: what a template leaves to be filled.
@@ -409,8 +447,8 @@ mod tests {
 
     fn titles(body: &str, marked_only: bool) -> Vec<String> {
         let mut out = Vec::new();
-        let reader = Reader { home: None, signs: Signs::default() };
-        for block in blocks(&Source::new(body)) {
+        let reader = Reader { home: None, signs: Signs::default(), trace: None };
+        for block in blocks(&Source::new(body), None) {
             if let Block::List(list) = block {
                 reader.tasks(&list, 0, marked_only, &mut out);
             }
@@ -460,8 +498,8 @@ mod tests {
     fn criteria_below_an_item_are_its_own() {
         let body = "- [ ] Add login\n  - form\n  - Acceptance criteria:\n    - it works\n";
         let mut out = Vec::new();
-        let reader = Reader { home: None, signs: Signs::default() };
-        for block in blocks(&Source::new(body)) {
+        let reader = Reader { home: None, signs: Signs::default(), trace: None };
+        for block in blocks(&Source::new(body), None) {
             if let Block::List(list) = block {
                 reader.tasks(&list, 0, true, &mut out);
             }

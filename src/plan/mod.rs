@@ -9,6 +9,7 @@
 mod cue;
 mod diff;
 mod document;
+mod explain;
 mod graph;
 mod headings;
 mod item;
@@ -27,6 +28,7 @@ mod select;
 mod source;
 mod table;
 mod text;
+mod trace;
 mod unit;
 // Word lists, filled line by line; one word a line would be a thousand lines.
 #[rustfmt::skip]
@@ -34,7 +36,8 @@ mod words;
 
 pub use crate::domain::Size;
 pub use diff::{Changes, Edge};
+pub use explain::Explained;
 pub use mention::named;
 pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
 pub use native::{NativeIssue, Remark, is_link};
-pub use read::read;
+pub use read::{explained, read};

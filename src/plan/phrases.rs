@@ -1,7 +1,7 @@
 //! Lists of words and phrases that are searched in a text all at once.
 //!
-//! A body has thousands of lines and the lists hundreds of phrases, so a phrase is looked at only where its first byte
-//! stands at the start of a word.
+//! A body has thousands of lines and the lists hundreds of phrases, so a phrase is looked at only where its first two bytes
+//! stand at the start of a word.
 
 use std::sync::OnceLock;
 
@@ -12,8 +12,10 @@ pub(super) struct Phrases {
 }
 
 struct Index {
-    /// Phrases that are whole words, by their first byte.
-    words: Vec<Vec<&'static str>>,
+    /// Phrases that are whole words, sorted by the key of their first two bytes.
+    words: Vec<&'static str>,
+    /// Where the words of each key begin, and the end.
+    starts: Vec<u16>,
     /// Phrases with other than Latin letters: such scripts join words or bend their ends, so these count anywhere.
     anywhere: Vec<&'static str>,
 }
@@ -40,19 +42,22 @@ impl Phrases {
 
     /// Whether `word` is one of them.
     pub fn has(&self, word: &str) -> bool {
-        let Some(&first) = word.as_bytes().first() else { return false };
+        if word.is_empty() {
+            return false;
+        }
         let index = self.index();
-        index.words[usize::from(first)].contains(&word)
-            || (!word.is_ascii() && index.anywhere.contains(&word))
+        index.like(word.as_bytes()).contains(&word) || (!word.is_ascii() && index.anywhere.contains(&word))
     }
 
     /// Whether a text made by `text::spaced` begins with one of them.
     pub fn starts(&self, spaced: &str) -> bool {
         let Some(rest) = spaced.strip_prefix(' ') else { return false };
-        let Some(&first) = rest.as_bytes().first() else { return false };
+        if rest.is_empty() {
+            return false;
+        }
         let begins = |phrase: &&str| rest.starts_with(*phrase) && rest[phrase.len()..].starts_with(' ');
         let index = self.index();
-        index.words[usize::from(first)].iter().any(begins)
+        index.like(rest.as_bytes()).iter().any(begins)
             || index.anywhere.iter().any(|phrase| rest.starts_with(*phrase))
     }
 
@@ -61,8 +66,10 @@ impl Phrases {
         let bytes = spaced.as_bytes();
         for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b' ') {
             let rest = &bytes[at + 1..];
-            let Some(&first) = rest.first() else { break };
-            let here = index.words[usize::from(first)].iter().any(|phrase| {
+            if rest.is_empty() {
+                break;
+            }
+            let here = index.like(rest).iter().any(|phrase| {
                 rest.starts_with(phrase.as_bytes()) && rest.get(phrase.len()) == Some(&b' ') && wanted(phrase)
             });
             if here {
@@ -77,15 +84,29 @@ impl Phrases {
 
     fn index(&self) -> &Index {
         self.index.get_or_init(|| {
-            let mut index = Index { words: vec![Vec::new(); 256], anywhere: Vec::new() };
-            for phrase in self.list {
-                match phrase.as_bytes().first() {
-                    Some(&first) if phrase.is_ascii() => index.words[usize::from(first)].push(phrase),
-                    _ => index.anywhere.push(phrase),
-                }
-            }
-            index
+            let (mut words, anywhere): (Vec<_>, Vec<_>) = self.list.iter().partition(|p| p.is_ascii());
+            words.sort_by_key(|word: &&str| key(word.as_bytes()));
+            let before = |at: usize| words.partition_point(|word| key(word.as_bytes()) < at);
+            let starts = (0..=KEYS).map(|at| u16::try_from(before(at)).unwrap_or(u16::MAX)).collect();
+            Index { words, starts, anywhere }
         })
+    }
+}
+
+/// Five bits of each of two bytes.
+const KEYS: usize = 1 << 10;
+
+/// What two texts have in common that begin with the same two bytes; a text of one byte is followed by a space.
+fn key(text: &[u8]) -> usize {
+    let bits = |at: usize| usize::from(text.get(at).copied().unwrap_or(b' ') & 31);
+    bits(0) << 5 | bits(1)
+}
+
+impl Index {
+    /// The words that may stand at the start of `text`, and perhaps some more.
+    fn like(&self, text: &[u8]) -> &[&'static str] {
+        let key = key(text);
+        &self.words[usize::from(self.starts[key])..usize::from(self.starts[key + 1])]
     }
 }
 

@@ -118,7 +118,8 @@ impl Names {
             return Self { found };
         }
         let parts = raw.split(['&', '/', ',', '+', ':', '(']).flat_map(|part| part.split(" and "));
-        for part in parts.filter(|part| !is_order(part)) {
+        // The whole title is no order, as its caller has found out.
+        for part in parts.filter(|part| part.len() == raw.len() || !is_order(part)) {
             let text = spaced(part);
             let mut all = text.split_whitespace();
             let (Some(first), second) = (all.next(), all.next()) else { continue };

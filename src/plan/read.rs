@@ -1,6 +1,7 @@
 //! The one door of the module: title and body in, plan out.
 
 use super::document::{self, List};
+use super::explain::{self, Explained};
 use super::item::{Draft, Reader, Signs};
 use super::links::{self, Target};
 use super::mention;
@@ -12,6 +13,7 @@ use super::purpose::Kind;
 use super::select;
 use super::source::Source;
 use super::text::{cut, one_line};
+use super::trace::{Trace, Why};
 use std::collections::HashSet;
 
 /// The prose that a sub-issue gets as context is no longer than this, in bytes.
@@ -25,8 +27,32 @@ const MOST_CRITERIA: usize = 50;
 /// repository from links to others. The time grows with the length of the text.
 pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &str)>) -> Plan {
     let source = Source::new(body);
-    let outline = Outline::new(document::blocks(&source), source.text.len());
-    let reader = Reader { home: repo, signs: Signs { tell_state: select::signs_tell_state(&outline) } };
+    reading(title, &source, master, repo, None).0
+}
+
+/// The same plan, and why each line of the body is a task or is none.
+pub fn explained(
+    title: &str,
+    body: &str,
+    master: Option<u64>,
+    repo: Option<(&str, &str)>,
+) -> (Plan, Vec<Explained>) {
+    let (source, trace) = (Source::new(body), Trace::new());
+    let (plan, outline) = reading(title, &source, master, repo, Some(&trace));
+    let lines = explain::lines(body, &source, &outline, &trace, &plan);
+    (plan, lines)
+}
+
+fn reading(
+    title: &str,
+    source: &Source,
+    master: Option<u64>,
+    repo: links::Home<'_>,
+    trace: Option<&Trace>,
+) -> (Plan, Outline) {
+    let outline = Outline::new(document::blocks(source, trace), source.text.len());
+    let signs = Signs { tell_state: select::signs_tell_state(&outline) };
+    let reader = Reader { home: repo, signs, trace };
     let declared = select::declared(title, &outline);
     let mut drafts = select::tasks(&outline, &reader, &source.text, &declared);
     drafts.sort_by_key(|draft| draft.line);
@@ -37,7 +63,7 @@ pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &s
         }
     }
     let mut own: Vec<Option<Target>> = drafts.iter().map(|draft| issue_of(draft, repo)).collect();
-    drop_repeated(&mut drafts, &mut own, master, repo, &outline);
+    drop_repeated(&mut drafts, &mut own, (master, repo), &outline, trace);
 
     let context = context(&outline, &drafts);
     let naming = Naming::new(&drafts, &own, &outline, repo);
@@ -56,7 +82,7 @@ pub fn read(title: &str, body: &str, master: Option<u64>, repo: Option<(&str, &s
         remarks: Vec::new(),
     };
     plan.overlaps = mention::overlaps(&plan);
-    plan
+    (plan, outline)
 }
 
 fn issue_of(draft: &Draft, repo: links::Home<'_>) -> Option<Target> {
@@ -68,9 +94,9 @@ fn issue_of(draft: &Draft, repo: links::Home<'_>) -> Option<Target> {
 fn drop_repeated(
     drafts: &mut Vec<Draft>,
     own: &mut Vec<Option<Target>>,
-    master: Option<u64>,
-    repo: links::Home<'_>,
+    (master, repo): (Option<u64>, links::Home<'_>),
     outline: &Outline,
+    trace: Option<&Trace>,
 ) {
     let leads = |draft: &Draft| draft.issue.is_some() || links::names_itself(&draft.title, repo);
     let claimed: HashSet<Target> =
@@ -94,6 +120,12 @@ fn drop_repeated(
             None => true,
         })
         .collect();
+    if let Some(trace) = trace {
+        let is_master = |own: &Option<Target>| matches!(own, Some(Target::Here(n)) if Some(*n) == master);
+        for ((draft, own), _) in drafts.iter().zip(own.iter()).zip(&keep).filter(|(_, keep)| !**keep) {
+            trace.note(draft.line, if is_master(own) { Why::Master } else { Why::Repeated });
+        }
+    }
     let mut flags = keep.iter();
     drafts.retain(|_| flags.next().copied().unwrap_or(true));
     let mut flags = keep.iter();

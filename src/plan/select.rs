@@ -9,6 +9,7 @@ use super::outline::{Content, Outline, Section};
 use super::purpose::{Kind, classify, is_order, last_sentence, starts_with_verb};
 use super::table;
 use super::text::{has_any, plain, spaced};
+use super::trace::Chosen;
 use super::unit::{
     ends_with_declared, is_change, is_form, is_story, is_tagged_master, is_template, names_its_parent,
     only_belongs, stands_as_a_name, without_files, without_identifier,
@@ -93,7 +94,8 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     // A form is one unit of work (R2), unless its title says otherwise or it has a section for tasks.
     let is_form = is_form(outline);
     if is_form && !said.named || is_story(outline) && !said.in_title {
-        return select.lists(|place| place.marked && place.kind == Kind::Work);
+        return select
+            .choose(Chosen::FormSection, select.lists(|place| place.marked && place.kind == Kind::Work));
     }
     if is_template(outline) {
         return Vec::new();
@@ -129,7 +131,7 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let called = select
         .lists(|place| work(place) && words::CALLED.any(&spaced(&outline.sections[place.section].title)));
     if !marked_work && called.len() > 1 && called.len() > select.lists(marked).len() {
-        return called;
+        return select.choose(Chosen::Called, called);
     }
     let boxes_only = select.any(marked);
     let listed_issues =
@@ -137,7 +139,7 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let with_boxes =
         select.lists(|place| marked(place) || listed_issues(place) || work(place) && !boxes_only);
     if boxes_only && !with_boxes.is_empty() {
-        return with_boxes;
+        return select.choose(Chosen::Boxes, with_boxes);
     }
     // With criteria of its own and without a word of children, a text is one unit, and the issues in it are facts.
     let is_unit = outline.sections.iter().any(|section| section.own_kind && section.kind == Kind::Criteria);
@@ -151,29 +153,34 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         |wanted: &dyn Fn(&Place) -> bool| if declared { select.lists(wanted) } else { Vec::new() };
     // One link alone may be the parent or an aside; a list of plain items in an epic is more.
     let several = || Some(select.lists(listed)).filter(|found| found.len() > 1 || select.any(work));
-    let rules: [&dyn Fn() -> Vec<Draft>; 13] = [
-        &|| select.waves(false),
-        &|| several().unwrap_or_default(),
-        &|| select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose)),
-        &|| select.tables(),
-        &|| select.inline_children(),
-        &|| in_an_epic(&|place| place.kind == Kind::Plain && place.numbered),
-        &|| in_an_epic(&|place| place.kind == Kind::Plain && !place.metadata),
-        &|| in_an_epic(&|place| place.kind == Kind::Deliverables),
-        &|| in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked)),
-        &|| select.arrows(),
-        &|| {
+    let rules: [(Chosen, &dyn Fn() -> Vec<Draft>); 13] = [
+        (Chosen::Stages, &|| select.waves(false)),
+        (Chosen::Listed, &|| several().unwrap_or_default()),
+        (Chosen::Urls, &|| {
+            select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose))
+        }),
+        (Chosen::Tables, &|| select.tables()),
+        (Chosen::OneLine, &|| select.inline_children()),
+        (Chosen::Numbered, &|| in_an_epic(&|place| place.kind == Kind::Plain && place.numbered)),
+        (Chosen::Plain, &|| in_an_epic(&|place| place.kind == Kind::Plain && !place.metadata)),
+        (Chosen::Deliverables, &|| in_an_epic(&|place| place.kind == Kind::Deliverables)),
+        (Chosen::Scope, &|| {
+            in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked))
+        }),
+        (Chosen::Arrows, &|| select.arrows()),
+        (Chosen::Plain, &|| {
             if said.is_list {
                 select.lists(|place| place.kind == Kind::Plain && place.items > 2)
             } else {
                 Vec::new()
             }
-        },
-        &|| select.lists(listed),
+        }),
+        (Chosen::Listed, &|| select.lists(listed)),
         // All that an epic says of its children may be what waits for what.
-        &|| if declared { select.waves(true) } else { Vec::new() },
+        (Chosen::Stages, &|| if declared { select.waves(true) } else { Vec::new() }),
     ];
-    rules.iter().map(|rule| rule()).find(|found| !found.is_empty()).unwrap_or_default()
+    let found = rules.iter().map(|(chosen, rule)| (*chosen, rule())).find(|(_, found)| !found.is_empty());
+    found.map(|(chosen, found)| select.choose(chosen, found)).unwrap_or_default()
 }
 
 /// Headings are tasks and their boxes details. A list of boxes in front of them, in a section for work, is the list
@@ -182,8 +189,9 @@ fn beside_headings(select: &Select<'_>, mut own: Vec<Draft>, beside: &dyn Fn(&Pl
     let first = own.iter().map(|draft| draft.line).min().unwrap_or(0);
     let list = select.lists(|place| beside(place) && place.kind == Kind::Work);
     if list.len() > 1 && list.iter().all(|draft| draft.line < first) {
-        return list;
+        return select.choose(Chosen::ListBeforeHeadings, list);
     }
+    select.choose(Chosen::Headings, Vec::new());
     let units = own.iter().any(|draft| headings::numbered(&draft.title).is_some_and(|n| n.is_unit()));
     if units {
         let checklist =
@@ -242,6 +250,14 @@ impl<'a> Select<'a> {
             .map(|(index, list)| (list, place(outline, reader, index, list, alone), OnceCell::new()))
             .collect();
         Self { outline, reader, declared, places }
+    }
+
+    /// Notes which rule has found the tasks, for whoever asks why.
+    fn choose(&self, chosen: Chosen, found: Vec<Draft>) -> Vec<Draft> {
+        if let Some(trace) = self.reader.trace {
+            trace.choose(chosen);
+        }
+        found
     }
 
     fn any(&self, wanted: impl Fn(&Place) -> bool) -> bool {

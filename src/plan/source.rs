@@ -44,6 +44,13 @@ impl Source {
         self.origin.get(index).copied().unwrap_or(1)
     }
 
+    /// Whether nothing is left of a line (from 1) of the original.
+    pub fn is_blank(&self, line: usize) -> bool {
+        let first = self.origin.partition_point(|&origin| origin < line);
+        let parts = self.origin[first..].iter().take_while(|origin| **origin == line).count();
+        self.starts[first..first + parts].iter().all(|start| self.text[*start..].starts_with('\n'))
+    }
+
     /// How far the byte `offset` stands from the start of its line.
     pub fn column(&self, offset: usize) -> usize {
         let index = self.starts.partition_point(|&start| start <= offset).saturating_sub(1);

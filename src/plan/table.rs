@@ -255,7 +255,7 @@ mod tests {
     use crate::plan::source::Source;
 
     fn read(body: &str) -> Vec<Draft> {
-        let mut found = blocks(&Source::new(body)).into_iter();
+        let mut found = blocks(&Source::new(body), None).into_iter();
         found
             .find_map(|block| {
                 if let Block::Table(table) = block {

@@ -1,5 +1,6 @@
 //! Small readings of one line: folding for comparison, phrases, emphasis, comments.
 
+use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
 /// Lower case without Latin accents, for comparison only.
@@ -103,7 +104,10 @@ pub(super) fn cut(text: &str, limit: usize) -> &str {
 }
 
 /// Removes what stands in brackets: `Scope (this epic)` → `Scope `.
-pub(super) fn outside_brackets(title: &str) -> String {
+pub(super) fn outside_brackets(title: &str) -> Cow<'_, str> {
+    if !title.contains(['(', ')', '（', '）']) {
+        return Cow::Borrowed(title);
+    }
     let mut depth = 0usize;
     let kept = title.chars().filter(|&c| {
         match c {
@@ -116,7 +120,7 @@ pub(super) fn outside_brackets(title: &str) -> String {
         }
         depth == 0
     });
-    kept.collect()
+    Cow::Owned(kept.collect())
 }
 
 #[cfg(test)]

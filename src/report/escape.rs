@@ -28,12 +28,36 @@ pub fn line(text: &str, max: usize) -> String {
 /// are broken; at most `max` bytes.
 pub fn block(text: &str, max: usize) -> String {
     let text = visible(&text.replace("\r\n", "\n").replace('\r', "\n"));
-    let text = harmless(&cut_bytes(&text, max));
-    // A fence that the text opens and does not close would swallow what follows.
+    closed(harmless(&cut_bytes(&text, max)))
+}
+
+/// Closes a fence that the text opens and does not close: it would swallow what follows.
+pub fn closed(text: String) -> String {
     match open_fence(&text) {
         Some(fence) => format!("{text}\n{fence}"),
         None => text,
     }
+}
+
+/// Adds words of the repository's own settings: they may mention and link, and hold no marker of ours and nothing hidden.
+pub fn join_own(out: &mut String, text: &str) {
+    let text = visible(text).replace("<!-- divisi:", &format!("<{BREAK}!-- divisi:"));
+    // What was put in before may end with the half of something that acts.
+    if out.ends_with(['@', '#', '/', '<', '&']) && !text.starts_with(char::is_whitespace) {
+        out.push(BREAK);
+    }
+    out.push_str(&text);
+}
+
+/// Adds foreign text that was made harmless by itself, so that it stays so after what stands before it.
+pub fn join_foreign(out: &mut String, text: &str) {
+    let acts_together = out.ends_with(['@', '/', '<', '&'])
+        || (out.ends_with('#') && text.starts_with(|c: char| c.is_ascii_digit()))
+        || (text.starts_with('#') && closes(out));
+    if acts_together && !text.starts_with(char::is_whitespace) {
+        out.push(BREAK);
+    }
+    out.push_str(text);
 }
 
 /// The fence that is still open at the end: one closes only by the same sign, at least as long, alone on its line.
@@ -78,11 +102,17 @@ pub fn title(text: &str, around: usize) -> String {
 
 /// A whole body, cut at [`MAX_BODY`] bytes with a note that says so; `marker` always stays.
 pub fn body(text: &str, marker: &str) -> String {
+    body_of(text, marker, "the master issue")
+}
+
+/// The same, where `whole` says in which issue the full text is.
+pub fn body_of(text: &str, marker: &str, whole: &str) -> String {
     let room = MAX_BODY.saturating_sub(marker.len() + 100);
     let mut out = text.trim_end().to_owned();
     if out.len() > room {
         out = cut_bytes(&out, room);
-        out.push_str("\n\n*Shortened: the full text is in the master issue and in Divisi's logs.*");
+        out = closed(out);
+        out.push_str(&format!("\n\n*Shortened: the full text is in {whole} and in Divisi's logs.*"));
     }
     if marker.is_empty() { out } else { format!("{out}\n\n{marker}") }
 }
@@ -106,7 +136,7 @@ fn cut_bytes(text: &str, max: usize) -> String {
 }
 
 /// Without characters that cannot be seen: controls, bidirectional overrides, zero-width and tag characters.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     text.chars().filter(|c| !is_hidden(*c)).collect()
 }
 

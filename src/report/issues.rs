@@ -1,11 +1,9 @@
 //! The issues and pull requests that Divisi opens.
 
-use super::{escape, words};
-use crate::domain::{Failure, FailureKind, Run, Task, TaskState};
+use super::labels::labels;
+use super::{escape, template, words};
+use crate::domain::{Failure, FailureKind, Placeholder, Run, Task, TaskState};
 use std::fmt::Write as _;
-
-/// The label of sub-issues, besides the trigger label.
-const SUB_ISSUE_LABEL: &str = "sub-issue";
 
 /// The label of follow-up issues.
 const FOLLOW_UP_LABEL: &str = "follow-up";
@@ -21,36 +19,37 @@ pub struct Text {
     /// At most 60,000 bytes.
     pub body: String,
     /// Label names.
-    pub labels: Vec<&'static str>,
+    pub labels: Vec<String>,
 }
 
-/// The sub-issue of a task.
+/// The sub-issue of a task, in the repository's layout if it has one.
 pub fn sub_issue(run: &Run, task: &Task, marker: &str) -> Text {
-    let prefix = format!("[Master #{}] ", run.master.number);
-    let mut body = format!("Part of #{}: {}\n", run.master.number, escape::inline(&run.master.title, 200));
-    if task.title.chars().count() > escape::MAX_TITLE - prefix.chars().count() {
-        let _ = write!(body, "\n**Task**: {}\n", escape::inline(&task.title, 2_000));
+    let (title, was_cut) = template::title(run, task);
+    let body = template::body(run, task, was_cut).unwrap_or_else(|| layout(run, task, was_cut));
+    let master = format!("#{}", run.master.number);
+    let labels = labels(&run.policy.issue_template).into_iter().map(|label| label.name).collect();
+    Text { title, body: escape::body_of(&body, marker, &master), labels }
+}
+
+/// Divisi's own layout: what is empty is left out.
+fn layout(run: &Run, task: &Task, title_was_cut: bool) -> String {
+    let value = |placeholder| template::foreign(placeholder, run, task);
+    let mut body = template::part_of(run);
+    if title_was_cut {
+        let _ = write!(body, "\n{}\n", template::whole_title(task));
     }
     if !task.details.trim().is_empty() {
-        let _ = write!(body, "\n## Details\n\n{}\n", escape::block(&task.details, 30_000));
+        let _ = write!(body, "\n## Details\n\n{}\n", value(Placeholder::Details));
     }
     if !run.context.trim().is_empty() {
-        let context = escape::block(&run.context, 6_000);
+        let context = value(Placeholder::Context);
         let _ = write!(
             body,
             "\n<details><summary>Context from the master issue</summary>\n\n{context}\n\n</details>\n"
         );
     }
-    let criteria: Vec<String> =
-        task.criteria.iter().map(|c| format!("- {}", escape::inline(c, 500))).collect();
-    let criteria =
-        if criteria.is_empty() { "- the task above is done".to_owned() } else { criteria.join("\n") };
-    let _ = write!(body, "\n## Acceptance Criteria\n\n{criteria}\n");
-    Text {
-        title: format!("{prefix}{}", escape::title(&task.title, prefix.chars().count())),
-        body: escape::body(&body, marker),
-        labels: vec![crate::domain::command::TRIGGER_LABEL, SUB_ISSUE_LABEL],
-    }
+    let _ = write!(body, "\n## Acceptance Criteria\n\n{}\n", value(Placeholder::Criteria));
+    body
 }
 
 /// The follow-up of a failed task; once a retry succeeded, what it says when it is closed.
@@ -92,9 +91,9 @@ pub fn follow_up(run: &Run, task: &Task, marker: &str) -> Text {
     if task.state != TaskState::Completed {
         body.push_str("\n## Next\n\nRead the reason above. To run the task again, comment here:\n\n    /orchestrate --retry\n");
     }
-    let mut labels = vec![FOLLOW_UP_LABEL];
+    let mut labels = vec![FOLLOW_UP_LABEL.to_owned()];
     if matches!(failure.kind, FailureKind::Timeout | FailureKind::TestTimeout | FailureKind::Stalled) {
-        labels.push(INVESTIGATE_LABEL);
+        labels.push(INVESTIGATE_LABEL.to_owned());
     }
     Text {
         title: format!("{prefix}{}", escape::title(&task.title, prefix.chars().count())),

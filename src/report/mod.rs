@@ -4,21 +4,31 @@
 pub mod approve;
 mod escape;
 mod estimate;
+mod explained;
 mod issues;
+mod labels;
 pub mod marker;
 pub mod notice;
 mod plan;
 mod progress;
 pub mod state;
 mod summary;
+mod template;
 mod waiting;
 mod words;
 
+pub use explained::explained_text;
 pub use issues::{Text, folded, follow_up, pull_request, sub_issue};
+pub use labels::{Label, labels};
 pub use plan::{plan, plan_text};
 pub use progress::progress;
 pub use summary::{summary, summary_text};
 pub use waiting::not_started;
+
+/// Foreign text without characters that cannot be seen or that steer a terminal; line ends and tabs stay.
+pub fn visible(text: &str) -> String {
+    escape::visible(text)
+}
 
 /// A foreign title as it may be sent: one line, at most 256 characters, nothing in it acts.
 pub fn title(text: &str) -> String {

@@ -92,6 +92,15 @@ fn details(orchestration: &Orchestration, web_url: &str, tokens: u64) -> String 
     if tokens > 0 {
         let _ = writeln!(text, "- tokens: {tokens}");
     }
+    if let Some((_, why)) = run.labels.refused.first() {
+        let names: Vec<String> = run.labels.refused.iter().map(|(name, _)| words::code(name)).collect();
+        let _ = writeln!(
+            text,
+            "- labels that I could not make: {} ({}). Make them by hand, or let the App write issues.",
+            names.join(", "),
+            escape::inline(why, 200)
+        );
+    }
     let ordered: Vec<&Task> = orchestration.tasks.iter().filter(|t| !t.waits_for.is_empty()).collect();
     if !ordered.is_empty() {
         text.push_str("- tasks that name the same file run one after the other:\n");

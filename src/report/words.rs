@@ -106,6 +106,11 @@ pub(super) fn title(task: &Task) -> String {
     escape::inline(&task.title, escape::MAX_TITLE)
 }
 
+/// Foreign text as code on one line.
+pub(super) fn code(text: &str) -> String {
+    format!("`{}`", escape::inline(&text.replace('`', "'"), 60))
+}
+
 /// Cost and tokens of all tasks.
 pub(super) fn spent(orchestration: &Orchestration) -> (f64, u64) {
     orchestration

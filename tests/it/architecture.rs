@@ -142,6 +142,7 @@ const WRITES: &[&str] = &[
     ".add_sub_issue(",
     ".add_blocked_by(",
     ".add_labels(",
+    ".create_label(",
     ".react(",
 ];
 /// The client that has them, and the state model behind GitHub's place.

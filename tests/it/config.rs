@@ -261,6 +261,7 @@ const VALUES: &[&str] = &[
     "\"release/1.x\"",
     "\"größe\"",
     "\"a b\"",
+    "\"{task_title}\"",
     "[]",
     "[\"\"]",
     "[\"a\"]",

@@ -7,6 +7,7 @@
     reason = "tests start processes, look at the real clock and print figures"
 )]
 
+mod answers;
 mod architecture;
 mod cli;
 mod config;

@@ -12,8 +12,8 @@ mod sqlite;
 use divisi::domain::schedule::Limits;
 use divisi::domain::{
     AttemptId, DeliveryId, IssueRef, IssueTitle, Orchestration, Outcome, Published, Repo, Run, RunEvent,
-    RunId, RunPolicy, RunState, RunnerId, Sha, Size, Spent, Stops, Target, Task, TaskEvent, TaskNumber,
-    TaskState, Usage,
+    RunId, RunLabels, RunPolicy, RunState, RunnerId, Sha, Size, Spent, Stops, Target, Task, TaskEvent,
+    TaskNumber, TaskState, Usage,
 };
 use divisi::store::{Claimed, NewDelivery, Received, RunnerSeen, Settled, Settlement, Sqlite, Store};
 use jiff::Timestamp;
@@ -116,6 +116,7 @@ fn orchestration(id: &str, master: u64, sequence: u32, tasks: u32) -> Orchestrat
         usage: Usage::default(),
         sandbox_tier: String::new(),
         stops: Stops::default(),
+        labels: RunLabels::default(),
         notes: Vec::new(),
     };
     Orchestration { run, tasks: (1..=tasks).map(task).collect() }

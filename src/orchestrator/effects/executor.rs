@@ -262,6 +262,7 @@ fn follows(key: EffectKey, remote: Remote) -> Option<RunEvent> {
 fn refusal(key: EffectKey, words: &str) -> Option<RunEvent> {
     let failure = || Failure::new(FailureKind::ValidationError, format!("GitHub refused: {words}."));
     match key {
+        EffectKey::Label(number) => Some(RunEvent::LabelRefused { number, why: words.to_owned() }),
         EffectKey::SubIssue(task) => Some(RunEvent::Task(task, TaskEvent::SubIssueRefused(failure()))),
         EffectKey::PullRequest(task) => Some(RunEvent::Task(task, TaskEvent::PublishRefused(failure()))),
         _ => None,

@@ -35,7 +35,8 @@ pub(super) async fn send(
             (issue.id, issue.number)
         }
         None => {
-            let issue = writer.create_issue(&text.title, &text.body, &text.labels).await?;
+            let labels: Vec<&str> = text.labels.iter().map(String::as_str).collect();
+            let issue = writer.create_issue(&text.title, &text.body, &labels).await?;
             context
                 .logs
                 .line(&orchestration.run, &format!("created follow-up #{} for task {number}", issue.number))

@@ -10,6 +10,7 @@ mod comment;
 mod executor;
 mod fold;
 mod follow_up;
+mod label;
 mod link;
 mod notice;
 mod pull_request;
@@ -116,6 +117,7 @@ impl<'a> Subject<'a> {
                 | EffectKey::Link(_)
                 | EffectKey::BlockedBy(..)
                 | EffectKey::CloseSubIssue(_)
+                | EffectKey::Label(_)
                 | EffectKey::Fold(..),
             ) => Ok(Vec::new()),
             (Self::Run(context), EffectKey::SubIssue(_) | EffectKey::FollowUp(_)) => {
@@ -133,6 +135,7 @@ impl<'a> Subject<'a> {
     async fn send(self, writer: &Writer<'_>, effect: &Effect) -> Result<Sent, Error> {
         match (self, effect.key) {
             (_, EffectKey::React(target, emoji)) => react::send(writer, target, emoji).await,
+            (Self::Run(context), EffectKey::Label(number)) => label::send(context, writer, number).await,
             (Self::Run(context), EffectKey::SubIssue(task)) => sub_issue::send(context, writer, task).await,
             (Self::Run(context), EffectKey::Link(task)) => {
                 link::parent(context, writer, task, effect.tries).await

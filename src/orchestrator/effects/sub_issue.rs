@@ -15,7 +15,8 @@ pub(super) async fn send(
         return Ok(Sent::Refused(format!("the run has no task {number}"), None));
     };
     let text = report::sub_issue(&orchestration.run, task, &context.marker(EffectKey::SubIssue(number)));
-    let issue = writer.create_issue(&text.title, &text.body, &text.labels).await?;
+    let labels: Vec<&str> = text.labels.iter().map(String::as_str).collect();
+    let issue = writer.create_issue(&text.title, &text.body, &labels).await?;
     context
         .logs
         .line(&orchestration.run, &format!("created sub-issue #{} for task {number}", issue.number))

@@ -35,8 +35,21 @@ pub fn check(hub: &Hub, played: &Played, expected: &Expected) -> Verdict {
     if !played.ended {
         verdict.lost.push(format!("no end after {:?}", played.took));
     }
-    hub.github.read(|w| look(w, &played.repo, played.master, expected, &mut verdict));
+    hub.github.read(|w| {
+        look(w, &played.repo, played.master, expected, &mut verdict);
+        look_at_label(w, &played.repo, &mut verdict);
+    });
     verdict
+}
+
+/// The label of sub-issues: made once and before them, or it would have neither colour nor description.
+fn look_at_label(w: &World, repo: &str, verdict: &mut Verdict) {
+    let labels = w.repo(repo).map(|r| r.labels().to_vec()).unwrap_or_default();
+    let made: Vec<_> = labels.iter().filter(|l| l.name == "sub-issue").collect();
+    verdict.count("label of sub-issues", made.len(), 1);
+    if made.iter().any(|l| l.color != "c5def5" || l.description.is_none()) {
+        verdict.lost.push("the colour of the label of sub-issues".to_owned());
+    }
 }
 
 /// Looks at everything in a repository with one run.

@@ -6,8 +6,8 @@ use divisi::clock;
 use divisi::dispatch::{CallError, Client, wire};
 use divisi::domain::schedule::Limits;
 use divisi::domain::{
-    AttemptId, DeliveryId, IssueRef, IssueTitle, Orchestration, Repo, Run, RunEvent, RunId, RunPolicy,
-    RunState, RunnerId, Sha, Stops, Target, Task, TaskEvent, Usage,
+    AttemptId, DeliveryId, IssueRef, IssueTitle, Orchestration, Repo, Run, RunEvent, RunId, RunLabels,
+    RunPolicy, RunState, RunnerId, Sha, Stops, Target, Task, TaskEvent, Usage,
 };
 use divisi::github::{App, AppConfig, Pace};
 use divisi::server::{self, runner_api};
@@ -225,6 +225,7 @@ async fn start(store: &dyn Store, repo: Repo, base_sha: Sha, policy: RunPolicy, 
         usage: Usage::default(),
         sandbox_tier: String::new(),
         stops: Stops::default(),
+        labels: RunLabels::default(),
         notes: Vec::new(),
     };
     let delivery = DeliveryId::new("start");

@@ -16,5 +16,6 @@ mod ordered;
 mod pause;
 mod plans;
 mod retry;
+mod templates;
 mod triggers;
 mod whole;
