@@ -46,6 +46,10 @@ pub(super) fn invocation(job: &Job) -> Invocation {
         // One word, so that a model's name can never be read as a flag.
         args.push(format!("--model={}", job.model));
     }
+    if let Some(left) = job.budget_usd {
+        // Looked at after each turn, so the last turn may go beyond it; zero would be taken for no limit.
+        args.push(format!("--max-budget-usd={:.2}", left.max(0.01)));
+    }
     // The operator may move the limits; nobody but us says where the model is.
     let mut env = job::env(&[
         ("API_TIMEOUT_MS", &API_TIMEOUT.as_millis().to_string()),

@@ -36,6 +36,8 @@ pub struct Job {
     pub model_access: Option<ModelAccess>,
     /// Hard deadline, enforced by the launcher.
     pub timeout: Duration,
+    /// US dollars that the agent may use, for agents that can hold to it; `None` means no limit.
+    pub budget_usd: Option<f64>,
     /// The task's number in the plan, from 1.
     pub task: u32,
     /// The master issue.
@@ -126,6 +128,7 @@ pub(super) mod tests {
                 dummy_key: "dummy".to_owned(),
             }),
             timeout: Duration::from_secs(1800),
+            budget_usd: None,
             task: 3,
             master: 12,
             sub_issue: 15,

@@ -105,6 +105,7 @@ fn words(task: &Task) -> String {
             }
         }
         TaskState::Cancelled => "cancelled".to_owned(),
+        TaskState::Blocked if task.is_out_of_budget() => "not begun: the budget is used up".to_owned(),
         TaskState::Blocked => "blocked".to_owned(),
         TaskState::InReview => "in review already".to_owned(),
     }

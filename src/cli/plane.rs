@@ -84,6 +84,7 @@ impl Plane {
             request_deadline: REQUEST_DEADLINE,
             lease: config.runner_api.lease,
             runs_per_repo: config.limits.runs_per_repo,
+            cost_per_run: config.limits.cost_per_run,
             attempts_per_installation: config.limits.attempts_per_installation,
             agents: config.agents.keys().cloned().collect(),
             agent: options.agent.clone(),

@@ -6,6 +6,7 @@
 use super::FileKind;
 use super::schema::Key;
 use super::value::Kind;
+use crate::domain::Usd;
 use serde_json::{Map, Value, json};
 
 /// The schema of one of the two files, as a JSON object.
@@ -108,6 +109,7 @@ fn of_kind(kind: Kind) -> Value {
             }
             Value::Object(whole)
         }
+        Kind::Money => json!({ "type": "number", "minimum": Usd::LEAST, "maximum": Usd::MOST }),
         Kind::Fraction => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Kind::Duration(..) => text(r"^\s*([0-9]+\s*(ms|s|min|m|h|d)\s*)+$"),
         Kind::Address => text(r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]+$"),

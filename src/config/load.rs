@@ -10,6 +10,7 @@ use super::{
     Agent, AgentKind, Api, ApiToken, Config, Database, Deliveries, GitHub, Limits, Metrics, Proof, Runner,
     RunnerApi, host, secret,
 };
+use crate::domain::Usd;
 use crate::domain::duration::read_duration;
 use config::builder::DefaultState;
 use config::{ConfigBuilder, File, FileFormat};
@@ -228,6 +229,7 @@ struct RawAgent {
 struct RawLimits {
     runs_per_repo: u32,
     attempts_per_installation: u32,
+    cost_per_run_usd: f64,
 }
 
 #[derive(Deserialize)]
@@ -331,6 +333,8 @@ fn assemble(raw: Raw, entries: &[Entry], slots: u32) -> Result<Config, Vec<Probl
             limits: Limits {
                 runs_per_repo: raw.limits.runs_per_repo,
                 attempts_per_installation: raw.limits.attempts_per_installation,
+                // Was checked against its kind.
+                cost_per_run: Usd::of(raw.limits.cost_per_run_usd).unwrap_or(Limits::default().cost_per_run),
             },
             api: Api { tokens: raw.api.tokens.iter().filter_map(|text| api_token(text)).collect() },
             metrics,

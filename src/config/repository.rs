@@ -7,7 +7,7 @@ use super::reader::{Entry, read};
 use super::schema::REPOSITORY;
 use super::value::number;
 use crate::domain::duration::read_duration;
-use crate::domain::{OnOverlap, RunPolicy};
+use crate::domain::{OnOverlap, RunPolicy, Usd};
 use std::fmt;
 
 /// The file's path in the repository.
@@ -127,6 +127,8 @@ fn set(policy: &mut RunPolicy, entry: &Entry) {
         "verify" => policy.verify = list(),
         "protected_paths" => policy.protected_paths = list(),
         "allow" => policy.allow = list(),
+        "budget.run_usd" => policy.run_usd = number(value).and_then(Usd::of),
+        "budget.task_usd" => policy.task_usd = number(value).and_then(Usd::of),
         // A key of the table without a line here; a test below sees it.
         _ => {}
     }
@@ -188,6 +190,8 @@ mod tests {
             ("verify", "[\"b\"]"),
             ("protected_paths", "[\"c/**\"]"),
             ("allow", "[\"octocat\"]"),
+            ("budget.run_usd", "20.5"),
+            ("budget.task_usd", "3"),
         ];
         for key in REPOSITORY {
             let (_, value) = values.iter().find(|(name, _)| *name == key.path).expect(key.path);
@@ -224,6 +228,10 @@ mod tests {
             "verify = [\"\"]",
             "protected_paths = [\"a[\"]",
             "allow = [\"@octocat\"]",
+            "[budget]\nrun_usd = 0",
+            "budget.task_usd = -1",
+            "budget.run_usd = nan",
+            "budget.run_usd = \"20\"",
             "on_overlap = \"ignore\"",
             "[network]\nallow = []",
             "[[max_workers]]",

@@ -99,6 +99,7 @@ pub const SERVER: &[Key] = &[
     key("agents.*.key", Kind::Secret, "", "Model key; stays with the runner, the agent never sees it."),
     key("limits.runs_per_repo", Kind::Whole(1, 1_000), "2", "Live runs per repository."),
     key("limits.attempts_per_installation", Kind::Whole(1, 10_000), "20", "Live attempts per installation."),
+    key("limits.cost_per_run_usd", Kind::Money, "50", "What one run may cost, in US dollars."),
     key("api.tokens", Kind::Tokens, "[]", "Tokens of the JSON API, each `read:TOKEN` or `operate:TOKEN`."),
     key("metrics.listen", Kind::Address, "\"127.0.0.1:9091\"", "Address of the metrics listener."),
     key(
@@ -159,6 +160,8 @@ pub const REPOSITORY: &[Key] = &[
         "Paths that an agent must not change.",
     ),
     key("allow", Kind::Logins, "[]", "Who may start work; empty for everyone with write access."),
+    key("budget.run_usd", Kind::Money, "", "What one run may cost, in US dollars."),
+    key("budget.task_usd", Kind::Money, "", "What one task may cost over all its attempts, in US dollars."),
 ];
 
 /// The key at a path, where a name stands for `*`.

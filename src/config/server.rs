@@ -2,6 +2,7 @@
 //!
 //! Which keys there are, their defaults and what they mean for people is in `schema.rs`.
 
+use crate::domain::Usd;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -178,11 +179,13 @@ pub struct Limits {
     pub runs_per_repo: u32,
     /// Live attempts per installation of the App.
     pub attempts_per_installation: u32,
+    /// What one run may cost.
+    pub cost_per_run: Usd,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { runs_per_repo: 2, attempts_per_installation: 20 }
+        Self { runs_per_repo: 2, attempts_per_installation: 20, cost_per_run: Usd::whole(50) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The kinds of values that keys take: what is accepted, how it is told to people, and how the text of an
 //! environment variable becomes one.
 
+use crate::domain::Usd;
 use crate::domain::duration::read_duration;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub enum Kind {
     Whole(i64, i64),
     /// A number from 0 to 1.
     Fraction,
+    /// US dollars, from a cent to a million.
+    Money,
     /// A duration such as `"90s"`, between the two numbers of seconds, both included.
     Duration(u64, u64),
     /// `IP:PORT`.
@@ -83,6 +86,7 @@ impl Kind {
             Self::Whole(least, i64::MAX) => format!("a whole number from {least} up"),
             Self::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Self::Fraction => "a number from 0 to 1, such as 0.8".to_owned(),
+            Self::Money => "an amount of US dollars from 0.01 to 1000000, such as 20 or 20.50".to_owned(),
             Self::Duration(least, most) => format!(
                 "a duration from {} to {}, such as \"90s\" or \"30m\"",
                 show_seconds(least),
@@ -132,6 +136,7 @@ impl Kind {
             Self::Flag => value.is_bool(),
             Self::Whole(least, most) => value.as_integer().is_some_and(|n| (least..=most).contains(&n)),
             Self::Fraction => number(value).is_some_and(|n| (0.0..=1.0).contains(&n)),
+            Self::Money => number(value).is_some_and(|n| Usd::of(n).is_some()),
             Self::Duration(least, most) => text.and_then(read_duration).is_some_and(|duration| {
                 (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&duration)
             }),
@@ -158,7 +163,7 @@ impl Kind {
             toml::Value::Array(items.map(|item| toml::Value::String(item.to_owned())).collect())
         };
         match self {
-            Self::Flag | Self::Whole(..) | Self::Fraction => as_toml().unwrap_or_else(plain),
+            Self::Flag | Self::Whole(..) | Self::Fraction | Self::Money => as_toml().unwrap_or_else(plain),
             Self::Variables => as_toml().unwrap_or_else(plain),
             Self::Texts
             | Self::Program

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Command {
     /// Start a run.
     Start(StartOptions),
+    /// Start the plan that was posted last, exactly as it is.
+    Approve,
     /// Run failed tasks again: these, or (without a list) the one that the issue stands for, or all.
     Retry(Vec<TaskNumber>),
     /// Stop every agent of the run, or of the one task that the issue stands for.
@@ -89,6 +91,9 @@ impl Word {
 /// The command's own word.
 pub const COMMAND: &str = "/orchestrate";
 
+/// The word that starts a posted plan.
+const APPROVE: &str = "--approve";
+
 /// The label that starts a run.
 pub const TRIGGER_LABEL: &str = "parallel-orchestration";
 
@@ -109,6 +114,11 @@ pub const GRAMMAR: &[Word] = &[
             StartOptions::set_dry_run,
         )
     },
+    Word::action(
+        "--approve",
+        "Start exactly the plan that the last `--dry-run` on this issue posted, with its options. If something has changed since, nothing starts: the difference and the new plan are shown.",
+        |_| Command::Approve,
+    ),
     Word::option(
         "--only",
         "1,3-5",
@@ -133,6 +143,13 @@ pub const GRAMMAR: &[Word] = &[
     ),
     Word::option("--agent", "NAME", "claude", "Which of the server's agents works.", StartOptions::set_agent),
     Word::option("--model", "NAME", "NAME", "Which model the agent is asked to use.", StartOptions::set_model),
+    Word::option(
+        "--budget",
+        "20",
+        "20",
+        "What the run may cost in US dollars, such as `20` or `$20.50`; never more than the repository and the server allow.",
+        StartOptions::set_budget,
+    ),
     Word {
         takes: Takes::Nothing,
         ..Word::option(
@@ -214,6 +231,12 @@ fn words(rest: &str) -> Result<Command, Misunderstood> {
             let before = action.as_ref().map(|(word, _)| *word).or(first_option);
             return Err(match before {
                 Some(before) if !text.starts_with("--") => stray(&text, before),
+                _ if flag.eq_ignore_ascii_case("--release") => Misunderstood {
+                    word: text.clone(),
+                    why: "has nothing to do: this version holds no commit back, so there is none to release"
+                        .to_owned(),
+                    nearest: None,
+                },
                 _ => Misunderstood {
                     word: text.clone(),
                     why: "is not something I know".to_owned(),
@@ -268,6 +291,17 @@ fn words(rest: &str) -> Result<Command, Misunderstood> {
 
 /// A word that is fine by itself, and not here.
 fn stray(text: &str, before: &Word) -> Misunderstood {
+    let flag = text.split('=').next().unwrap_or_default().to_lowercase();
+    if APPROVE == flag || APPROVE == before.flag {
+        let other = if APPROVE == flag { before.flag } else { text };
+        return Misunderstood {
+            word: other.to_owned(),
+            why: format!(
+                "does not go together with `{APPROVE}`, which starts a plan exactly as it was posted; its options are those of its `--dry-run`"
+            ),
+            nearest: Some(format!("{COMMAND} {APPROVE}")),
+        };
+    }
     Misunderstood {
         word: text.to_owned(),
         why: format!("does not belong after `{}`", before.flag),
@@ -328,6 +362,7 @@ fn nearest(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Usd;
     use std::time::Duration;
 
     fn check(comment: &str, expected: Option<Result<Command, (&str, Option<&str>)>>) {
@@ -350,6 +385,7 @@ mod tests {
         check("/orchestrate --resume ", Some(Ok(Command::Resume)));
         check("/orchestrate --status", Some(Ok(Command::Status)));
         check("/orchestrate --explain", Some(Ok(Command::Explain)));
+        check("/orchestrate --Approve ", Some(Ok(Command::Approve)));
     }
 
     #[test]
@@ -360,15 +396,16 @@ mod tests {
             timeout: Some(Duration::from_secs(5400)),
             agent: Some("claude".to_owned()),
             model: Some("sonnet[1m]".to_owned()),
+            budget: Usd::read("20.50"),
             ordered: true,
             dry_run: false,
         };
         let again = parse(&full.command());
         assert_eq!(again, Some(Ok(Command::Start(full.clone()))), "it can be said again");
         for line in [
-            "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --ordered --model sonnet[1m]",
-            "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --ordered --only 5,4 3 1",
-            "--only '1, 3-5' --agent claude\t--timeout 90m --max-workers 3  --model=sonnet[1m] --ordered",
+            "--only 1,3-5 --max-workers 3 --timeout 1h30m --agent claude --ordered --model sonnet[1m] --budget 20.5",
+            "--model \"sonnet[1m]\" --agent='claude' --Timeout=\"1h 30m\" --MAX-WORKERS=3 --budget=\"20.50 USD\" --ordered --only 5,4 3 1",
+            "--only '1, 3-5' --agent claude	--timeout 90m --budget $20.50 --max-workers 3  --model=sonnet[1m] --ordered",
         ] {
             check(&format!("/orchestrate {line}"), Some(Ok(Command::Start(full.clone()))));
         }
@@ -387,6 +424,14 @@ mod tests {
         wrong("--timeout 25h", "25h", Some("/orchestrate --timeout 45m"));
         wrong("--timeout --agent x", "--timeout", Some("/orchestrate --timeout 45m"));
         wrong("--model=--dangerously", "--dangerously", Some("/orchestrate --model NAME"));
+        wrong("--approve --only 1", "--only", Some("/orchestrate --approve"));
+        wrong("--only 1 --approve", "--only", Some("/orchestrate --approve"));
+        wrong("--dry-run --approve", "--dry-run", Some("/orchestrate --approve"));
+        wrong("--approve 3", "3", Some("/orchestrate --approve"));
+        wrong("--release 1234abc", "--release", None);
+        wrong("--budget lots", "lots", Some("/orchestrate --budget 20"));
+        wrong("--budget -5", "-5", Some("/orchestrate --budget 20"));
+        wrong("--budget 20 usd", "usd", Some("/orchestrate --budget 20"));
         wrong("--agnet claude", "--agnet", Some("/orchestrate --agent"));
         wrong("--agent claude please", "please", Some("/orchestrate --agent claude"));
         wrong("--only 2 --retry", "--retry", Some("/orchestrate --only 1,3-5"));

@@ -88,7 +88,7 @@ pub struct Resume {
     pub spent: Spent,
 }
 
-/// What the runner last told about a running attempt. Hints for people; decides nothing.
+/// What the runner last told about a running attempt. Hints for people; only what it cost counts, against the budget.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
@@ -98,4 +98,6 @@ pub struct Progress {
     pub percent: Option<u8>,
     /// One line from the agent.
     pub note: String,
+    /// US dollars that the attempt has cost so far, over all its lives, as far as its agent has told.
+    pub cost_usd: f64,
 }

@@ -3,14 +3,17 @@
 //! Everything here is pure: no I/O, clock, randomness or environment.
 
 mod branch;
+mod budget;
 pub mod command;
 mod decide;
 pub mod duration;
 mod effect;
+pub mod estimate;
 pub mod explain;
 mod facts;
 mod failure;
 mod ids;
+mod money;
 mod note;
 mod options;
 mod policy;
@@ -21,13 +24,15 @@ mod task;
 mod waiting;
 
 pub use branch::branch_name;
+pub use budget::UsedUp;
 pub use decide::{Action, EDIT_GAP, Snapshot, decide};
 pub use effect::{Effect, EffectKey, EffectState, Emoji, Folded, Remote, Scope};
 pub use facts::{CommandRun, IssueRef, Progress, Published, Resume, Size, Spent};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AttemptId, DeliveryId, Repo, RunId, RunnerId, Sha, TaskNumber};
+pub use money::Usd;
 pub use note::Note;
-pub use options::{Exceeds, StartOptions};
+pub use options::{Exceeds, LimitOf, StartOptions};
 pub use policy::{OnOverlap, RunPolicy};
 pub use run::{
     Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunState, Stops, Suspension, Target, Usage,

@@ -2,7 +2,7 @@
 //! exceed it.
 
 use super::duration::read_duration;
-use super::{RunPolicy, TaskNumber};
+use super::{RunPolicy, TaskNumber, Usd};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ pub struct StartOptions {
     pub agent: Option<String>,
     /// Its model.
     pub model: Option<String>,
+    /// What the run may cost.
+    #[serde(default)]
+    pub budget: Option<Usd>,
     /// A task starts when all that it waits for is merged.
     #[serde(default)]
     pub ordered: bool,
@@ -36,8 +39,19 @@ pub struct StartOptions {
 pub struct Exceeds {
     /// The option with its value, as it could have been written.
     pub said: String,
-    /// The key of `.github/divisi.toml` that sets the limit, with its value.
+    /// The key that sets the limit, with its value.
     pub limit: String,
+    /// Whose limit it is.
+    pub of: LimitOf,
+}
+
+/// Whose limit an option exceeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitOf {
+    /// The repository's, in its `.github/divisi.toml`.
+    Repository,
+    /// The server's.
+    Server,
 }
 
 impl StartOptions {
@@ -49,7 +63,7 @@ impl StartOptions {
         if let Some(asked) = self.max_workers {
             if let Some(limit) = policy.max_workers.filter(|limit| asked > *limit) {
                 let (said, limit) = (format!("--max-workers {asked}"), format!("max_workers = {limit}"));
-                return Err(Exceeds { said, limit });
+                return Err(Exceeds { said, limit, of: LimitOf::Repository });
             }
             policy.max_workers = Some(asked);
         }
@@ -59,9 +73,14 @@ impl StartOptions {
                 return Err(Exceeds {
                     said: format!("--timeout {said}"),
                     limit: format!("agent_timeout = \"{limit}\""),
+                    of: LimitOf::Repository,
                 });
             }
             policy.agent_timeout = asked;
+        }
+        if let Some(asked) = self.budget {
+            self.within_budget(policy.run_usd, "budget.run_usd", LimitOf::Repository)?;
+            policy.run_usd = Some(asked);
         }
         if let Some(agent) = &self.agent {
             policy.agent.clone_from(agent);
@@ -76,6 +95,27 @@ impl StartOptions {
         Ok(())
     }
 
+    /// Holds a run's rules to what this server lets a run cost.
+    ///
+    /// # Errors
+    /// When the options ask for more. A repository's file that does is lowered.
+    pub fn within_server(&self, policy: &mut RunPolicy, limit: Usd) -> Result<(), Exceeds> {
+        self.within_budget(Some(limit), "limits.cost_per_run_usd", LimitOf::Server)?;
+        policy.run_usd = Some(policy.run_usd.map_or(limit, |usd| usd.min(limit)));
+        Ok(())
+    }
+
+    fn within_budget(&self, limit: Option<Usd>, key: &str, of: LimitOf) -> Result<(), Exceeds> {
+        match (self.budget, limit) {
+            (Some(asked), Some(limit)) if asked > limit => Err(Exceeds {
+                said: format!("--budget {}", asked.plain()),
+                limit: format!("{key} = {}", limit.plain()),
+                of,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The command that starts with the same options.
     pub fn command(&self) -> String {
         let mut text = super::command::COMMAND.to_owned();
@@ -86,6 +126,7 @@ impl StartOptions {
             ("--timeout", self.timeout.map(minutes)),
             ("--agent", self.agent.clone()),
             ("--model", self.model.clone()),
+            ("--budget", self.budget.map(Usd::plain)),
         ];
         for (flag, value) in said {
             if let Some(value) = value {
@@ -133,6 +174,15 @@ impl StartOptions {
 
     pub(super) fn set_model(&mut self, text: &str) -> Result<(), String> {
         self.model = Some(name(text).ok_or("is not the name of a model")?);
+        Ok(())
+    }
+
+    pub(super) fn set_budget(&mut self, text: &str) -> Result<(), String> {
+        let budget = Usd::read(text);
+        self.budget = Some(
+            budget
+                .ok_or("is not an amount of US dollars from `0.01` to `1000000`, such as `20` or `$20.50`")?,
+        );
         Ok(())
     }
 }
@@ -208,6 +258,16 @@ mod tests {
         let mut default = RunPolicy::default();
         longer.lower(&mut default).expect("a default is nobody's limit");
         assert_eq!(default.agent_timeout, Duration::from_secs(2700));
+        let mut cheap = RunPolicy { run_usd: Some(Usd::whole(20)), ..RunPolicy::default() };
+        let budget = |dollars| StartOptions { budget: Some(Usd::whole(dollars)), ..StartOptions::default() };
+        let exceeds = budget(21).lower(&mut cheap).expect_err("dearer is not");
+        assert_eq!((exceeds.said.as_str(), exceeds.limit.as_str()), ("--budget 21", "budget.run_usd = 20"));
+        budget(20).lower(&mut cheap).expect("as much is fine");
+        let exceeds =
+            budget(20).within_server(&mut cheap, Usd::whole(10)).expect_err("the server has a limit");
+        assert_eq!((exceeds.limit.as_str(), exceeds.of), ("limits.cost_per_run_usd = 10", LimitOf::Server));
+        StartOptions::default().within_server(&mut cheap, Usd::whole(10)).expect("nothing was asked for");
+        assert_eq!(cheap.run_usd, Some(Usd::whole(10)), "the lowest holds");
         let mut few = RunPolicy::default();
         StartOptions { only: vec![3], ..StartOptions::default() }.lower(&mut few).expect("one is enough");
         assert_eq!(few.min_tasks, 1);

@@ -1,5 +1,6 @@
 //! What a repository's `.github/divisi.toml` and the server's limits say about one run.
 
+use super::Usd;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -66,6 +67,10 @@ pub struct RunPolicy {
     pub protected_paths: Vec<String>,
     /// Logins that may start work; empty means everyone with write access.
     pub allow: Vec<String>,
+    /// What the run may cost; `None` means that nothing limits it.
+    pub run_usd: Option<Usd>,
+    /// What each task may cost, over all its attempts.
+    pub task_usd: Option<Usd>,
 }
 
 impl RunPolicy {
@@ -109,6 +114,8 @@ impl Default for RunPolicy {
             verify: Vec::new(),
             protected_paths: Self::PROTECTED.iter().map(|p| (*p).to_owned()).collect(),
             allow: Vec::new(),
+            run_usd: None,
+            task_usd: None,
         }
     }
 }

@@ -334,6 +334,7 @@ impl Orchestration {
             }
         }
         next.follow_stops(now)?;
+        next.follow_budget(now);
         Ok(next)
     }
 
@@ -416,9 +417,11 @@ impl Orchestration {
         if self.run.stops.cancelled && self.count(TaskState::Cancelled) > 0 {
             return Outcome::Cancelled;
         }
+        // What was never begun for want of money was to be done: it counts as failed.
+        let unaffordable = self.tasks.iter().filter(|t| t.is_out_of_budget()).count();
         Outcome::of(
             self.count(TaskState::Completed),
-            self.count(TaskState::Failed),
+            self.count(TaskState::Failed) + unaffordable,
             self.run.policy.success_threshold,
         )
     }

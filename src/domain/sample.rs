@@ -124,7 +124,7 @@ pub(super) fn failed(epoch: u64, kind: FailureKind, again: bool) -> TaskEvent {
 }
 
 pub(super) fn renewed(epoch: u64, until: i64) -> TaskEvent {
-    let progress = Progress { stage: "agent".into(), percent: Some(5), note: String::new() };
+    let progress = Progress { stage: "agent".into(), percent: Some(5), ..Progress::default() };
     TaskEvent::Renewed { epoch, until: at(until), progress }
 }
 

@@ -75,6 +75,8 @@ pub enum Halt {
     Cancel,
     /// Nothing may be done for now (the App is suspended): the task waits for another attempt.
     Hold,
+    /// The budget of the run or the task is used up: the task fails.
+    Budget,
 }
 
 /// A sub-task within a run.
@@ -335,9 +337,9 @@ impl Task {
                 next.epoch += 1;
                 next.runner = Some(runner.clone());
                 next.lease_until = Some(*until);
-                next.progress = Progress::default();
-                // Its runner tells what all its lives have used.
-                next.resume = None;
+                // Its runner tells what all its lives have used; until then it is what is known.
+                let known = next.resume.take().map_or(0.0, |r| r.spent.cost_usd);
+                next.progress = Progress { cost_usd: known, ..Progress::default() };
             }
             (S::Running, E::Renewed { epoch, until, progress }) => {
                 self.fence(*epoch)?;
@@ -430,8 +432,8 @@ impl Task {
             (S::Ready, E::BaseRefused(failure)) => next.fail(failure.clone(), now),
             (S::Completed | S::InReview, E::PullClosed) if self.merged_into.is_none() => next.rejected = true,
             (S::Completed | S::InReview, E::PullReopened) => next.rejected = false,
-            // Its request was under way when a person cancelled it; a retry uses it.
-            (S::Cancelled, E::SubIssueKnown(issue)) if self.sub_issue.is_none() => {
+            // Its request was under way when a person cancelled it or the money was gone; a retry or a new run uses it.
+            (S::Cancelled | S::Blocked, E::SubIssueKnown(issue)) if self.sub_issue.is_none() => {
                 next.sub_issue = Some(*issue);
             }
             (S::Planned | S::Ready, E::CancelAsked(why) | E::GivenUp(why))
@@ -499,6 +501,7 @@ impl Task {
         self.runner = None;
         self.lease_until = None;
         self.halt = None;
+        self.progress.cost_usd = 0.0;
         self.spent += spent;
     }
 
@@ -509,6 +512,11 @@ impl Task {
             Some(Halt::Cancel) => {
                 let why = self.failure.take().filter(|f| f.kind == FailureKind::Cancelled);
                 let unsaid = || Failure::new(FailureKind::Cancelled, "A person cancelled it.");
+                self.fail(why.unwrap_or_else(unsaid), now);
+            }
+            Some(Halt::Budget) => {
+                let why = self.failure.take().filter(|f| f.kind == FailureKind::BudgetExceeded);
+                let unsaid = || Failure::new(FailureKind::BudgetExceeded, "The budget is used up.");
                 self.fail(why.unwrap_or_else(unsaid), now);
             }
             Some(Halt::Hold) => {
@@ -524,6 +532,19 @@ impl Task {
         self.state = TaskState::Blocked;
         self.failure = Some(Failure::new(FailureKind::Blocked, why));
         self.ended_at = Some(now);
+    }
+
+    /// There is no money for another attempt. What never began is blocked; what failed before keeps that reason.
+    pub(super) fn unaffordable(&mut self, why: Failure, now: Timestamp) {
+        match self.failure.take() {
+            Some(before) if self.attempt > 0 && self.resume.is_none() => self.fail(before, now),
+            _ if self.attempt > 0 => self.fail(why, now),
+            _ => {
+                self.state = TaskState::Blocked;
+                self.failure = Some(why);
+                self.ended_at = Some(now);
+            }
+        }
     }
 
     /// What it stands on is there again.
@@ -549,10 +570,10 @@ impl Task {
         }
     }
 
-    /// The time since the attempt began: all that is known of one whose runner told nothing.
+    /// The time since the attempt began and what it was told to cost: all that is known of one whose runner told no end.
     fn wall_time(&self, now: Timestamp) -> Spent {
         let ran = self.started_at.map_or(0, |s| now.as_millisecond() - s.as_millisecond());
-        Spent { seconds: ran.max(0) as f64 / 1e3, ..Spent::default() }
+        Spent { seconds: ran.max(0) as f64 / 1e3, cost_usd: self.progress.cost_usd, ..Spent::default() }
     }
 
     fn fail(&mut self, failure: Failure, now: Timestamp) {

@@ -194,6 +194,10 @@ fn event(choice: u8, epoch: u64) -> TaskEvent {
         9 => TaskEvent::PullRequestKnown(9),
         10 => TaskEvent::PublishRefused(failure(FailureKind::ValidationError)),
         11 => TaskEvent::FollowUpKnown(8),
+        18 => TaskEvent::CancelAsked("@mia cancelled it.".into()),
+        19 => TaskEvent::HoldAsked,
+        20 => TaskEvent::GivenUp("the repository is gone".into()),
+        21 => TaskEvent::LeaseCut { epoch, until: at(50) },
         _ => TaskEvent::RetryAsked,
     }
 }
@@ -204,6 +208,7 @@ fn epoch_of(event: &TaskEvent) -> Option<u64> {
         | TaskEvent::Pushed { epoch, .. }
         | TaskEvent::AttemptFailed { epoch, .. }
         | TaskEvent::LeaseLost { epoch }
+        | TaskEvent::LeaseCut { epoch, .. }
         | TaskEvent::Released { epoch, .. }
         | TaskEvent::Interrupted { epoch, .. } => Some(*epoch),
         _ => None,
@@ -213,7 +218,7 @@ fn epoch_of(event: &TaskEvent) -> Option<u64> {
 proptest! {
     #[test]
     fn any_history_keeps_the_fence_and_the_books(
-        steps in prop::collection::vec((0u8..18, 0u64..3, 0i64..100), 0..80),
+        steps in prop::collection::vec((0u8..22, 0u64..3, 0i64..100), 0..80),
         max_retries in 0u32..3,
         planned in any::<bool>(),
     ) {
@@ -237,7 +242,17 @@ proptest! {
             prop_assert_eq!(running, next.runner.is_some());
             prop_assert_eq!(running, next.lease_until.is_some());
             prop_assert_eq!(next.state.is_terminal(), next.ended_at.is_some());
-            prop_assert!(next.state == TaskState::Planned || next.state == TaskState::Failed || next.sub_issue.is_some());
+            let ended_early = matches!(next.state, TaskState::Failed | TaskState::Cancelled);
+            prop_assert!(next.state == TaskState::Planned || ended_early || next.sub_issue.is_some());
+            prop_assert!(running || next.halt.is_none(), "only what runs can be told to stop");
+            if it.halt == Some(Halt::Cancel) && !running {
+                prop_assert!(!matches!(next.state, TaskState::Ready), "what a person cancelled begins again");
+            }
+            if let (Some(before), Some(after)) = (it.lease_until, next.lease_until)
+                && matches!(event, TaskEvent::LeaseCut { .. })
+            {
+                prop_assert!(after <= before, "a cut makes no lease longer");
+            }
             prop_assert!(next.retries_used <= max_retries && next.losses <= MAX_LOSSES);
             prop_assert!(next.spent.tokens >= it.spent.tokens && next.spent.seconds >= it.spent.seconds);
             if matches!(next.state, TaskState::Failed | TaskState::Cancelled) {

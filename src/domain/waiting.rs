@@ -108,6 +108,9 @@ impl Orchestration {
             for at in 0..self.tasks.len() {
                 let why = self.hopeless(&self.tasks[at]);
                 let task = &mut self.tasks[at];
+                if task.is_out_of_budget() {
+                    continue;
+                }
                 match (task.state, why) {
                     (TaskState::Planned | TaskState::Ready, Some(why)) => task.block(why, now),
                     // What was cancelled is not begun after all because something else was merged.

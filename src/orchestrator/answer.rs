@@ -4,7 +4,7 @@ use super::effects::Answer;
 use crate::clock;
 use crate::domain::{DeliveryId, EffectKey, Emoji, Orchestration, Repo, RunEvent, RunId, Target};
 use crate::github::event::{Event, EventIssue};
-use crate::store::{NewEffect, Settlement};
+use crate::store::{NewEffect, PostedPlan, Settlement};
 
 /// A settlement in the making.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub(super) struct Draft {
     pub target: Target,
     reactions: Vec<Emoji>,
     notice: Option<String>,
+    posted: Option<Box<PostedPlan>>,
 }
 
 impl Draft {
@@ -31,6 +32,7 @@ impl Draft {
             target,
             reactions: Vec::new(),
             notice: None,
+            posted: None,
         }
     }
 
@@ -49,6 +51,12 @@ impl Draft {
     /// One comment.
     pub fn notice(mut self, body: String) -> Self {
         self.notice = Some(body);
+        self
+    }
+
+    /// The comment tells this plan, which can be started as it is.
+    pub fn posts(mut self, plan: PostedPlan) -> Self {
+        self.posted = Some(Box::new(plan));
         self
     }
 
@@ -85,6 +93,7 @@ impl Draft {
             .iter()
             .map(|body| NewEffect { key: EffectKey::Notice, payload: answer(body.clone()) });
         let effects = reactions.chain(notice).collect();
-        Settlement { note: note.to_owned(), effects, ..Settlement::only(self.delivery.clone()) }
+        let posted = self.posted.clone();
+        Settlement { note: note.to_owned(), effects, posted, ..Settlement::only(self.delivery.clone()) }
     }
 }

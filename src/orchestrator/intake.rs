@@ -250,6 +250,7 @@ impl Orchestrator {
         match command {
             Command::Help => Ok(draft.notice(report::notice::help()).done("help")),
             Command::Start(options) => self.start_run(draft, issue, &options, calls).await,
+            Command::Approve => self.approve(draft, issue, calls).await,
             Command::Retry(tasks) => self.retry(draft, issue, &tasks).await,
             Command::Cancel => self.cancel(draft).await,
             Command::Pause => self.pause(draft, true).await,

@@ -4,6 +4,7 @@
 //! Every write to GitHub goes through `effects`. Wake-ups are hints: a lost one costs one sweep.
 
 mod answer;
+mod approve;
 mod boundary;
 mod by_hand;
 mod catch_up;
@@ -11,6 +12,7 @@ mod compose;
 mod continuity;
 mod credentials;
 mod effects;
+mod estimate;
 mod explain;
 mod intake;
 mod labels;
@@ -28,7 +30,7 @@ mod stop;
 mod sweep;
 mod view;
 
-use crate::domain::{AttemptId, Repo, RunId};
+use crate::domain::{AttemptId, Repo, RunId, Usd};
 use crate::github::{App, CallCounter, RepoClient};
 use crate::report::marker;
 use crate::store::{Store, StoreError};
@@ -61,6 +63,8 @@ pub struct Settings {
     pub lease: Duration,
     /// Live runs per repository.
     pub runs_per_repo: u32,
+    /// What one run may cost.
+    pub cost_per_run: Usd,
     /// Attempts of one installation alive at once; the runner API holds to it, here it is only told.
     pub attempts_per_installation: u32,
     /// Names of the agents that are configured.

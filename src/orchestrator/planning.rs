@@ -34,7 +34,7 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    fn saying(notice: String, note: &'static str) -> Self {
+    pub fn saying(notice: String, note: &'static str) -> Self {
         Self { notice: Some(notice), note }
     }
 
@@ -103,6 +103,12 @@ impl Orchestrator {
         if let Err(exceeds) = options.lower(&mut policy) {
             let text = notice::exceeds(&exceeds);
             return Ok(Err(Refused::saying(text, "refused: more than the repository allows")));
+        }
+        if let Err(exceeds) = options.within_server(&mut policy, self.shared.settings.cost_per_run) {
+            return Ok(Err(Refused::saying(
+                notice::exceeds(&exceeds),
+                "refused: more than the server allows",
+            )));
         }
         if !self.knows_agent(&policy.agent) {
             let text = notice::unknown_agent(&policy.agent, &self.shared.settings.agents);

@@ -79,7 +79,9 @@ impl Orchestrator {
     }
 }
 
-/// What failed or was cancelled, unless it would stand on work that people refused.
+/// What failed or was cancelled, unless it would stand on work that people refused, or there is no money for it.
 fn retryable(run: &Orchestration, task: &Task) -> bool {
-    matches!(task.state, TaskState::Failed | TaskState::Cancelled) && run.closed_before(task).is_none()
+    matches!(task.state, TaskState::Failed | TaskState::Cancelled)
+        && run.closed_before(task).is_none()
+        && run.used_up(task).is_none()
 }

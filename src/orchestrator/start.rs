@@ -2,14 +2,15 @@
 
 use super::Orchestrator;
 use super::answer::Draft;
+use super::approve;
 use super::compose::Found;
 use super::intake::Trouble;
-use super::planning::Planned;
-use crate::domain::{RunState, StartOptions};
+use super::planning::{Planned, Refused};
+use crate::domain::{Orchestration, RunState, StartOptions};
 use crate::github::event::EventIssue;
 use crate::github::{BranchHead, CallCounter, Error, IssueState};
 use crate::report::{self, notice};
-use crate::store::Settlement;
+use crate::store::{PostedPlan, Settlement};
 
 impl Orchestrator {
     /// `/orchestrate` or the label: a new run, or the reason why not.
@@ -20,21 +21,48 @@ impl Orchestrator {
         options: &StartOptions,
         calls: &CallCounter,
     ) -> Result<Settlement, Trouble> {
+        self.start_if_same(draft, issue, options, None, calls).await
+    }
+
+    /// What an issue must be for a run of it to start; the run that it had before.
+    pub(super) async fn may_be_started(
+        &self,
+        draft: &Draft,
+        issue: &EventIssue,
+    ) -> Result<Result<Option<Orchestration>, Refused>, Trouble> {
         let store = &self.shared.store;
+        let refused = |text, note| Ok(Err(Refused::saying(text, note)));
         if issue.is_pull_request {
-            return Ok(draft.notice(notice::pull_request_instead_of_issue()).done("refused: a pull request"));
+            return refused(notice::pull_request_instead_of_issue(), "refused: a pull request");
         }
         if !issue.open {
-            return Ok(draft.notice(notice::closed_issue()).done("refused: the issue is closed"));
+            return refused(notice::closed_issue(), "refused: the issue is closed");
         }
         if let Some(role) = store.role_of(draft.repo.id, issue.number).await? {
             let master = store.snapshot(role.task().0).await?.orchestration.run.master.number;
-            return Ok(draft.notice(notice::part_of_a_run(master)).done("refused: part of a run"));
+            return refused(notice::part_of_a_run(master), "refused: part of a run");
         }
         let earlier = store.run_of_master(draft.repo.id, issue.number).await?;
         if let Some(live) = earlier.as_ref().filter(|o| o.run.state == RunState::Active) {
-            return Ok(draft.notice(notice::already_running(live)).done("a run is live already"));
+            return refused(notice::already_running(live), "a run is live already");
         }
+        Ok(Ok(earlier))
+    }
+
+    /// The same for a plan that was approved: only if it is still the same.
+    pub(super) async fn start_if_same(
+        &self,
+        draft: Draft,
+        issue: &EventIssue,
+        options: &StartOptions,
+        approved: Option<&PostedPlan>,
+        calls: &CallCounter,
+    ) -> Result<Settlement, Trouble> {
+        let store = &self.shared.store;
+        let earlier = match self.may_be_started(&draft, issue).await? {
+            Ok(earlier) => earlier,
+            Err(refused) => return Ok(refused.answer(draft)),
+        };
         let github = self.client(&draft.repo, calls);
         // The text is the delivery's; whether there is still something to do is GitHub's to say: it may have come late.
         if there(github.issue(issue.number).await)?.is_none_or(|now| now.state == IssueState::Closed) {
@@ -45,10 +73,20 @@ impl Orchestrator {
             Ok(planned) => planned,
             Err(refused) => return Ok(refused.answer(draft)),
         };
-        if options.dry_run {
+        let changed = approved.map(|posted| approve::changed(posted, issue, &planned));
+        let changed = changed.filter(|changed| !changed.is_nothing());
+        if options.dry_run || changed.is_some() {
+            let posted = approve::posted(&draft, issue, options, &planned);
+            let estimate = self.estimate(&repo, &planned).await?;
             let places = store.places(repo.installation).await?;
-            let text = report::plan(&planned.plan, &planned.policy, options, &places);
-            return Ok(draft.notice(text).done("a dry run"));
+            let text = report::plan(&planned.plan, &planned.policy, options, &places, estimate.as_ref());
+            return Ok(match changed {
+                None => draft.notice(text).posts(posted).done("a dry run"),
+                Some(what) => {
+                    let text = report::approve::changed(&what, &text);
+                    draft.notice(text).posts(posted).done("refused: not the plan that was posted")
+                }
+            });
         }
         let Planned { policy, plan, existing } = planned;
         if let Some(why) = report::not_started(&plan, &policy, options) {

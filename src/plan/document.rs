@@ -345,11 +345,12 @@ fn is_another_thing(line: &str, lazy: bool) -> bool {
             && !rest.starts_with("//")
             && (lazy || !label.starts_with(char::is_lowercase))
     });
+    let link = line.strip_prefix('#').is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit()));
     let image = line.starts_with("![") || line.starts_with("<img") || line.starts_with("[![");
     let example = ["e.g.", "ex.", "i.e."].iter().any(|mark| first.eq_ignore_ascii_case(mark));
-    let tree = line.starts_with(['├', '└', '│']);
+    let tree = line.starts_with(['├', '└', '│']) || line.starts_with("~- [") || line.starts_with("~~- [");
     let bare = lazy && line == first && (line.contains('/') || line.contains('\\'));
-    image || label || tree || bare || (lazy && example)
+    link || image || label || tree || bare || (lazy && example)
 }
 
 fn trimmed_lines(raw: &str) -> Vec<String> {

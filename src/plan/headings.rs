@@ -246,7 +246,9 @@ fn has_table(outline: &Outline, section: usize) -> bool {
 /// `## Issue 1:` followed by another heading: the second one is the title.
 fn title_below(outline: &Outline, section: usize) -> Option<String> {
     let next = outline.sections.get(section + 1)?;
-    let directly = outline.sections[section].content.is_empty() && next.parent == section && !next.own_kind;
+    // Bold lines are all of one level.
+    let below = next.parent == section || next.level == 7 && outline.sections[section].level == 7;
+    let directly = outline.sections[section].content.is_empty() && below && !next.own_kind;
     directly.then(|| next.title.clone())
 }
 

@@ -4,7 +4,7 @@ use super::document::{Item, List};
 use super::links::{self, Home, Target};
 use super::outline::{bold_and_remark, unmarked_item};
 use super::purpose::{Kind, classify, starts_with_verb};
-use super::text::{bold_line, plain, spaced, unwrapped};
+use super::text::{bold_line, has_any, plain, spaced, unwrapped};
 use super::words;
 
 /// A task before its relations are known.
@@ -96,6 +96,12 @@ impl Reader<'_> {
         if is_attestation(list) {
             return;
         }
+        let boxed = list.items.iter().filter(|item| item.ticked.is_some()).count();
+        // An order among boxes whose own box was forgotten.
+        let forgotten = |item: &Item| {
+            const FEWEST: usize = 2;
+            boxed >= FEWEST && boxed + 1 == list.items.len() && starts_with_verb(&item.title)
+        };
         for (index, item) in list.items.iter().enumerate() {
             let number = list.number.map(|first| first.saturating_add(index as u64).to_string());
             if item.title.is_empty() || is_group(self, item) {
@@ -108,7 +114,7 @@ impl Reader<'_> {
             let below = || item.lists.iter().map(|list| self.all_ticked(list)).reduce(join).flatten();
             // An order without a box over boxes is one task, done when they are.
             let status = self.status(item).or_else(below);
-            if (marked_only && status.is_none()) || !is_work(item) {
+            if (marked_only && status.is_none() && !forgotten(item)) || !is_work(item) {
                 continue;
             }
             let parts = if item.lists.is_empty() { self.parts(&item.title) } else { Vec::new() };
@@ -262,8 +268,9 @@ fn is_placeholder(title: &str) -> bool {
             .filter(|t| !t.contains([open, close]))
     };
     let angle = inside('<', '>').is_some_and(|t| !t.starts_with("http"));
-    let bracket =
-        inside('[', ']').is_some_and(|t| t.contains(|c: char| c.is_alphabetic()) && !t.contains('#'));
+    let bracket = inside('[', ']')
+        .is_none_or(|t| !starts_with_verb(t) || has_any(&spaced(t), &["here", "your"]))
+        && inside('[', ']').is_some_and(|t| t.contains(|c: char| c.is_alphabetic()) && !t.contains('#'));
     let story = title.to_lowercase().starts_with("as a") && title.to_lowercase().contains("i want");
     let shouted = title.split_whitespace().filter(|word| {
         let letters: String = word.chars().filter(|c| c.is_alphabetic()).collect();
@@ -279,6 +286,9 @@ fn is_placeholder(title: &str) -> bool {
 /// A list in which its author vouches (`I have searched …`) or picks a kind of change: no work at all.
 fn is_attestation(list: &List) -> bool {
     let mut kinds = 0;
+    if list.items.len() > 1 && list.items.iter().all(|item| is_dummy(&item.title)) {
+        return true;
+    }
     for item in &list.items {
         let words = spaced(&item.title);
         if words::FIRST_PERSON.starts(&words) || words::VOUCHED.any(&words) {
@@ -287,6 +297,39 @@ fn is_attestation(list: &List) -> bool {
         kinds += usize::from(words::CHANGE_TYPES.any(&words));
     }
     kinds >= 2 && kinds * 3 >= list.items.len()
+}
+
+/// `Task one`, `item 2`, `foo`: what stands in a list that only shows a list.
+pub(super) fn is_dummy(title: &str) -> bool {
+    let words = spaced(title);
+    let mut words = words.split_whitespace();
+    let thing = words.next().is_some_and(|word| {
+        matches!(
+            word,
+            "task"
+                | "item"
+                | "todo"
+                | "step"
+                | "subtask"
+                | "thing"
+                | "foo"
+                | "bar"
+                | "baz"
+                | "blah"
+                | "test"
+                | "lorem"
+                | "tarea"
+                | "tarefa"
+                | "aufgabe"
+                | "tache"
+        )
+    });
+    let which = words.next().is_none_or(|word| {
+        word.chars().all(|c| c.is_ascii_digit())
+            || word.len() == 1
+            || matches!(word, "one" | "two" | "three" | "four" | "five" | "ipsum")
+    });
+    thing && which && words.next().is_none()
 }
 
 /// R6: whether an item only names a group, so that its children are the tasks.

@@ -7,6 +7,7 @@
 //! `tests/fixtures/plans/LABELLING.md` (R1 to R11), and the comments name them. `native` merges what GitHub itself knows.
 
 mod cue;
+mod diff;
 mod document;
 mod graph;
 mod headings;
@@ -25,11 +26,13 @@ mod select;
 mod source;
 mod table;
 mod text;
+mod unit;
 // Word lists, filled line by line; one word a line would be a thousand lines.
 #[rustfmt::skip]
 mod words;
 
 pub use crate::domain::Size;
+pub use diff::{Changes, Edge};
 pub use model::{Barrier, Confidence, Dependency, Overlap, Plan, PlannedTask, Verdict};
 pub use native::{NativeIssue, Remark, is_link};
 pub use read::read;

@@ -6,8 +6,7 @@ use super::cue::{
 };
 use super::document::{Item, List};
 use super::item::Draft;
-use super::links::Link;
-use super::links::Target;
+use super::links::{Link, Target};
 use super::model::{Barrier, Confidence, Dependency};
 use super::naming::{Mention, Naming};
 use super::outline::{Content, Outline};
@@ -124,6 +123,9 @@ impl Order<'_> {
         match (after, before) {
             ([], _) | (_, []) => {}
             (&[task], &[on]) => self.edge(task, on, reason, confidence),
+            (_, &[on]) if confidence == Confidence::Certain => {
+                after.iter().for_each(|&task| self.edge(task, on, reason, confidence));
+            }
             _ => self.wall(before, after, reason, confidence),
         }
     }
@@ -269,9 +271,10 @@ impl Order<'_> {
     /// A `Depends on` cell: `1 (for data), 2`, `#12`, `—`.
     fn cell(&mut self, cell: &str, task: usize) {
         let links = self.naming.links(cell);
-        let bare = cell.trim_start_matches(['#', ' ']);
+        // `#1` may be the number of a row.
+        let bare = cell.replace('#', " ");
         let names = match self.names_from(cell, &links, 0, true).names {
-            names if names.is_empty() => self.names_from(bare, &[], 0, true).names,
+            names if names.iter().all(Vec::is_empty) => self.names_from(&bare, &[], 0, true).names,
             names => names,
         };
         for name in names {
@@ -384,6 +387,12 @@ impl Order<'_> {
 
     /// `Execution order` over a list: each item waits for the one above.
     fn ordered_list(&mut self, list: &List, drafts: &[Draft], reason: &str) {
+        // Items that each say an order of their own are not one after the other.
+        let arrows =
+            list.items.iter().filter(|item| may_hold_arrows(&lowered(cut(&item.title, LONGEST_LINE))));
+        if list.items.len() > 1 && arrows.count() * 2 > list.items.len() {
+            return;
+        }
         let mut before: Vec<usize> = Vec::new();
         for item in &list.items {
             let now = self.meant(item, drafts);

@@ -2,7 +2,7 @@
 //! list below it, a line that ends with a colon.
 
 use super::document::{Block, Item, List, Paragraph, Table};
-use super::purpose::{Kind, classify};
+use super::purpose::{Kind, classify, last_sentence};
 use super::text::{bold_line, has_any, spaced};
 use super::words;
 
@@ -30,6 +30,13 @@ pub(super) struct Section {
     pub start: usize,
     pub end: usize,
     pub content: Vec<Content>,
+}
+
+impl Section {
+    /// Whether it is what stands below a line that ends with a colon.
+    pub fn is_label(&self) -> bool {
+        self.level == LABEL
+    }
 }
 
 const BOLD: u8 = 7;
@@ -95,10 +102,15 @@ struct Build {
 
 impl Build {
     fn open(&mut self, level: u8, title: String, line: usize, at: usize, start: usize) {
-        self.close(level, at);
+        self.close_for(level, &title, at);
         let parent = self.open.last().copied().unwrap_or(0);
         let own = match level == LABEL && words::SAMPLE.any(&spaced(&title)) {
             true => Some(Kind::Never),
+            // A sentence that wishes or supposes announces nothing.
+            false if level == LABEL && words::WISHED.any(&spaced(last_sentence(&title))) => {
+                classify(last_sentence(&title)).filter(|kind| *kind != Kind::Work)
+            }
+            false if level == LABEL => classify(last_sentence(&title)),
             false => classify(&title),
         };
         let length = self.sections[0].end;
@@ -115,6 +127,29 @@ impl Build {
             content: Vec::new(),
         });
         self.open.push(self.sections.len() - 1);
+    }
+
+    /// Ends the sections that a title of `level` ends. Bold lines have one level only: what says nothing of its own right
+    /// below a bold line that names the work (`**Tasks**`) stands inside it.
+    fn close_for(&mut self, level: u8, title: &str, at: usize) {
+        let names_work = |&index: &usize| {
+            let section = &self.sections[index];
+            section.level == BOLD
+                && section.own_kind
+                && section.kind == Kind::Work
+                && section.content.is_empty()
+        };
+        let nests = level == BOLD && classify(title).is_none();
+        match self.open.iter().position(names_work).filter(|_| nests) {
+            Some(work) => {
+                while self.open.len() > work + 1 {
+                    if let Some(last) = self.open.pop() {
+                        self.sections[last].end = at;
+                    }
+                }
+            }
+            None => self.close(level, at),
+        }
     }
 
     /// Ends the sections of `level` and deeper at byte `at`.
@@ -136,8 +171,15 @@ impl Build {
         let last = lines.len().saturating_sub(1);
         let mut text = Vec::new();
         let mut items: Vec<Item> = Vec::new();
+        let listed = lines_under_label(&lines);
         for (index, raw) in lines.iter().enumerate() {
             let at = line + index;
+            if let Some(label) = listed
+                && index > label
+            {
+                items.push(Item { title: raw.clone(), line: at, ..Item::default() });
+                continue;
+            }
             if let Some((ticked, title)) = unmarked_item(raw).or_else(|| {
                 let goes_on = !items.is_empty() || lines.get(index + 1).is_some_and(|next| is_url(next));
                 (is_url(raw) && goes_on).then(|| (None, raw.clone()))
@@ -149,7 +191,10 @@ impl Build {
             if !items.is_empty() {
                 self.push(Content::List(List { number: None, items: std::mem::take(&mut items) }));
             }
-            let before_list = if index == last { list_follows } else { next_is_item(&lines[index + 1..]) };
+            let before_list = match index == last {
+                true => list_follows,
+                false => listed == Some(index) || next_is_item(&lines[index + 1..]),
+            };
             if let Some(title) = bold_line(raw) {
                 self.text(&mut text, range.start, true);
                 self.open(BOLD, title.to_owned(), at, range.start, range.end);
@@ -187,6 +232,21 @@ fn is_label(line: &str) -> bool {
     line.ends_with([':', '：']) || line.len() < 30 && has_any(&spaced(line), &["e g", "for example"])
 }
 
+/// R11: GitHub shows each line of an issue as one, so short lines below a line such as `Tasks:` are read as its list.
+/// Where that line stands.
+fn lines_under_label(lines: &[String]) -> Option<usize> {
+    const LONGEST: usize = 100;
+    let label = lines.iter().position(|line| is_label(line) && classify(line) == Some(Kind::Work))?;
+    let below = &lines[label + 1..];
+    let plain = |line: &String| {
+        line.len() <= LONGEST
+            && !line.ends_with(['.', ',', ';', ':', '：', '。'])
+            && !is_url(line)
+            && unmarked_item(line).is_none()
+    };
+    (below.len() > 1 && below.iter().all(plain)).then_some(label)
+}
+
 /// `**Phase B** (after Phase A)`: a bold line with a remark in brackets.
 pub(super) fn bold_and_remark(line: &str) -> Option<String> {
     let (bold, remark) =
@@ -209,15 +269,32 @@ fn is_url(line: &str) -> bool {
     line.starts_with("https://") || line.starts_with("http://")
 }
 
+/// Boxes as people write them, and whether they are ticked: half done and set aside are open.
+const BOXES: [(&str, bool); 15] = [
+    ("[ ]", false),
+    ("[x]", true),
+    ("[X]", true),
+    ("[]", false),
+    ("[-]", false),
+    ("[~]", false),
+    ("[/]", false),
+    ("[>]", false),
+    ("[✓]", true),
+    ("[✔]", true),
+    ("[v]", true),
+    ("[V]", true),
+    ("☐", false),
+    ("☑", true),
+    ("☒", true),
+];
+
 /// R11: a line that a person reads as an item though Markdown does not: `[ ] x`, `-[ ] x`, `☐ x`, `• x`, `├── x`.
 pub(super) fn unmarked_item(line: &str) -> Option<(Option<bool>, String)> {
     let bare = line.trim_start_matches(['-', '*', '+']).trim_start();
     if bare.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '#') {
         return None;
     }
-    for (mark, ticked) in
-        [("[ ]", false), ("[x]", true), ("[X]", true), ("[]", false), ("☐", false), ("☑", true), ("☒", true)]
-    {
+    for (mark, ticked) in BOXES {
         if let Some(rest) = bare.strip_prefix(mark)
             && (rest.starts_with([' ', '\t'])
                 || !mark.starts_with('[')
@@ -248,6 +325,8 @@ mod tests {
         assert_eq!(unmarked_item("[ ] #19"), Some((Some(false), "#19".into())));
         assert_eq!(unmarked_item("-[x] a"), Some((Some(true), "a".into())));
         assert_eq!(unmarked_item("☐ a"), Some((Some(false), "a".into())));
+        assert_eq!(unmarked_item("[~] a"), Some((Some(false), "a".into())));
+        assert_eq!(unmarked_item("[✓] a"), Some((Some(true), "a".into())));
         assert_eq!(unmarked_item("[x](https://example.org)"), None);
         assert_eq!(unmarked_item("[ ]"), None);
     }

@@ -39,10 +39,12 @@ pub(super) fn classify(title: &str) -> Option<Kind> {
     }
     let order = is_order(&raw);
     let names = Names::of(&raw, order);
-    if words::CRITERIA.any(&text) && (count <= 8 || title.trim_end().ends_with(':')) {
+    let initials = matches!(bare, "ac" | "acs" | "a c");
+    if initials || words::CRITERIA.any(&text) && (count <= 8 || title.trim_end().ends_with(':')) {
         return Some(Kind::Criteria);
     }
-    if words::NEVER_ALONE.has(bare)
+    if text.starts_with(" parent ") && count <= 3
+        || words::NEVER_ALONE.has(bare)
         || names.match_any(&text, &words::NEVER, 3)
         || asks_the_author(title, &text)
     {
@@ -56,7 +58,10 @@ pub(super) fn classify(title: &str) -> Option<Kind> {
         return Some(Kind::Scope);
     }
     if order {
-        return None;
+        // A form's field: `Describe the tasks that are required`.
+        let field =
+            text.starts_with(" describe ") || text.starts_with(" list ") || text.starts_with(" enumerate ");
+        return (field && words::CALLED.any(&text)).then_some(Kind::Work);
     }
     if words::WORK.any(&text) || (count <= 3 && stands_at_an_edge(bare)) {
         return Some(Kind::Work);
@@ -65,6 +70,16 @@ pub(super) fn classify(title: &str) -> Option<Kind> {
         return Some(Kind::Requirements);
     }
     names.match_any(&text, &words::PROSE, 4).then_some(Kind::Prose)
+}
+
+/// The last sentence of a line: of a paragraph in front of a list, the one that speaks of the list.
+pub(super) fn last_sentence(line: &str) -> &str {
+    let ends = |at: usize, mark: char| at + mark.len_utf8();
+    let body = line.trim_end_matches([':', '：', ' ', '*', '_']);
+    let latin = body.rfind(". ").or_else(|| body.rfind("! ")).or_else(|| body.rfind("? ")).map(|at| at + 2);
+    let other = body.rfind(['。', '！', '？']).map(|at| ends(at, '。'));
+    let from = latin.max(other).unwrap_or(0);
+    line.get(from..).unwrap_or(line)
 }
 
 /// `Plan`, `Next phases`, `Remaining migrations`: a word for a list of work that ends a short title, or that such a

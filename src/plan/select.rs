@@ -1,14 +1,18 @@
 //! Which lists of an issue are its work (R1 to R7). Stronger signs win: boxes, then headings that are tasks, then
 //! sections that are called tasks, then links, tables and, in an issue that calls itself an epic, plain lists.
 
-use super::document::List;
+use super::document::{Item, List};
 use super::headings;
 use super::item::{Draft, Reader, is_legend, sign, split_outside_brackets};
 use super::links;
 use super::outline::{Content, Outline, Section};
-use super::purpose::{Kind, classify, is_order};
+use super::purpose::{Kind, classify, is_order, last_sentence, starts_with_verb};
 use super::table;
 use super::text::{has_any, plain, spaced};
+use super::unit::{
+    ends_with_declared, is_change, is_form, is_story, is_tagged_master, is_template, names_its_parent,
+    only_belongs, stands_as_a_name, without_files, without_identifier,
+};
 use super::words;
 use std::cell::OnceCell;
 
@@ -18,6 +22,10 @@ pub(super) struct Declared {
     pub master: bool,
     /// Its title does.
     pub in_title: bool,
+    /// Its title is hardly anything else: a tag in front, or the word at its end.
+    pub named: bool,
+    /// It is nothing but one list, and its title neither tells of a fault nor is an order that the list would detail.
+    pub is_list: bool,
     /// It says that its children are native sub-issues.
     pub native: bool,
 }
@@ -40,21 +48,34 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
             native |= words::NATIVE.any(&line);
         }
     }
-    Declared { master, in_title, native }
+    // A child of another issue is a unit of work, whatever it says of the epic around it.
+    master &= is_tagged_master(title) || !names_its_parent(outline);
+    let words = spaced(title);
+    let named =
+        is_tagged_master(title) || in_title && (ends_with_declared(&words) || words::DECLARED.starts(&words));
+    let is_list = is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title);
+    Declared { master, in_title, named, is_list, native }
+}
+
+/// R1: whether the whole text is one list of orders.
+fn is_one_list(outline: &Outline) -> bool {
+    let mut content = outline.sections.iter().flat_map(|section| &section.content);
+    let (Some(Content::List(list)), None) = (content.next(), content.next()) else { return false };
+    let orders = list.items.iter().filter(|item| starts_with_verb(&item.title)).count();
+    outline.sections.len() == 1 && orders * 2 > list.items.len()
 }
 
 /// Whether a title calls the issue a master: a word for one, or a release with its number. A title that is an order
 /// (`Create roadmap for 2019`) speaks of one unit of work.
 fn names_itself_master(title: &str) -> bool {
-    let tag = title
-        .split_once(':')
-        .map(|(tag, _)| tag)
-        .or_else(|| title.strip_prefix('[')?.split_once(']').map(|(tag, _)| tag));
-    if tag.is_some_and(|tag| tag.len() < 30 && words::DECLARED.any(&spaced(tag)) && !is_order(tag)) {
-        return true;
-    }
+    let title = &without_files(title);
+    is_tagged_master(title) || !only_belongs(title) && names_master_anywhere(title)
+}
+
+fn names_master_anywhere(title: &str) -> bool {
     let mark = |tag: &str| is_change(tag) || !tag.contains(' ') && tag.contains(|c: char| c.is_ascii_digit());
     let rest = title.split_once(':').filter(|(tag, _)| mark(tag)).map_or(title, |(_, rest)| rest);
+    let rest = without_identifier(rest);
     let asks = title.trim_end().ends_with(['?', '？']) || spaced(title).starts_with(" question ");
     if asks || is_order(rest) {
         return false;
@@ -62,16 +83,7 @@ fn names_itself_master(title: &str) -> bool {
     let text = spaced(rest);
     let bare = text.trim();
     let release = bare.starts_with("release ") || bare.ends_with(" release") || bare.starts_with("sprint ");
-    words::DECLARED.any(&text) || release && bare.contains(|c: char| c.is_ascii_digit())
-}
-
-/// `feat(ui)`, `fix`: the kind of a change in front of a title.
-fn is_change(tag: &str) -> bool {
-    let word = tag.split(['(', '!']).next().unwrap_or("").trim().to_lowercase();
-    matches!(
-        word.as_str(),
-        "feat" | "fix" | "chore" | "docs" | "refactor" | "test" | "ci" | "build" | "perf" | "style"
-    )
+    stands_as_a_name(rest) || release && bare.contains(|c: char| c.is_ascii_digit())
 }
 
 /// The tasks of the issue, in the order of the text.
@@ -79,17 +91,29 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let declared = said.master;
     let select = Select::new(outline, reader, declared);
     // A form is one unit of work (R2), unless its title says otherwise or it has a section for tasks.
-    let is_form = outline.sections.iter().skip(1).any(|section| words::FORM.any(&spaced(&section.title)));
-    if is_form && !said.in_title {
+    let is_form = is_form(outline);
+    if is_form && !said.named || is_story(outline) && !said.in_title {
         return select.lists(|place| place.marked && place.kind == Kind::Work);
+    }
+    if is_template(outline) {
+        return Vec::new();
     }
     let own_words = headings::tasks(outline, reader, source, declared);
     let mut owned = vec![false; outline.sections.len()];
     own_words.iter().for_each(|draft| owned[draft.section] = true);
     (1..owned.len()).for_each(|index| owned[index] |= owned[outline.sections[index].parent]);
     let inside_own = |section: usize| owned[section];
+    // Beside boxes in a section called tasks, another section's checklist is a gate.
+    let called_boxes = select.any(|place| {
+        place.marked && place.items > 1 && words::CALLED.any(&spaced(&outline.sections[place.section].title))
+    });
+    let is_gate = |place: &Place| {
+        let title = spaced(&outline.sections[place.section].title);
+        called_boxes && title.trim_end().ends_with("checklist") && !words::CALLED.any(&title)
+    };
     let marked = |place: &Place| {
         place.marked
+            && !is_gate(place)
             && match place.kind {
                 Kind::Plain | Kind::Work | Kind::Prose => true,
                 Kind::Requirements => declared,
@@ -108,19 +132,28 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         return called;
     }
     let boxes_only = select.any(marked);
-    let with_boxes = select.lists(|place| marked(place) || work(place) && (place.links || !boxes_only));
+    let listed_issues =
+        |place: &Place| place.kind == Kind::Work && !place.marked && (place.links || place.issues);
+    let with_boxes =
+        select.lists(|place| marked(place) || listed_issues(place) || work(place) && !boxes_only);
     if boxes_only && !with_boxes.is_empty() {
         return with_boxes;
     }
+    // With criteria of its own and without a word of children, a text is one unit, and the issues in it are facts.
+    let is_unit = outline.sections.iter().any(|section| section.own_kind && section.kind == Kind::Criteria);
     let links = |place: &Place| {
-        place.links && (place.items > 1 || declared) && matches!(place.kind, Kind::Plain | Kind::Prose)
+        place.links
+            && (place.items > 1 && !is_unit || declared)
+            && matches!(place.kind, Kind::Plain | Kind::Prose)
     };
     let listed = |place: &Place| work(place) || links(place);
     let in_an_epic =
         |wanted: &dyn Fn(&Place) -> bool| if declared { select.lists(wanted) } else { Vec::new() };
-    let rules: [&dyn Fn() -> Vec<Draft>; 10] = [
-        &|| select.waves(),
-        &|| select.lists(listed),
+    // One link alone may be the parent or an aside; a list of plain items in an epic is more.
+    let several = || Some(select.lists(listed)).filter(|found| found.len() > 1 || select.any(work));
+    let rules: [&dyn Fn() -> Vec<Draft>; 13] = [
+        &|| select.waves(false),
+        &|| several().unwrap_or_default(),
         &|| select.lists(|place| place.urls && matches!(place.kind, Kind::Plain | Kind::Prose)),
         &|| select.tables(),
         &|| select.inline_children(),
@@ -129,6 +162,16 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         &|| in_an_epic(&|place| place.kind == Kind::Deliverables),
         &|| in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked)),
         &|| select.arrows(),
+        &|| {
+            if said.is_list {
+                select.lists(|place| place.kind == Kind::Plain && place.items > 2)
+            } else {
+                Vec::new()
+            }
+        },
+        &|| select.lists(listed),
+        // All that an epic says of its children may be what waits for what.
+        &|| if declared { select.waves(true) } else { Vec::new() },
     ];
     rules.iter().map(|rule| rule()).find(|found| !found.is_empty()).unwrap_or_default()
 }
@@ -161,6 +204,8 @@ struct Place {
     marked: bool,
     /// Every item is an issue link.
     links: bool,
+    /// Every item is an issue or names exactly one.
+    issues: bool,
     /// Every item begins with a URL.
     urls: bool,
     numbered: bool,
@@ -189,8 +234,13 @@ impl<'a> Select<'a> {
             });
             lists.map(move |list| (index, list))
         });
-        let places =
-            lists.map(|(index, list)| (list, place(outline, reader, index, list), OnceCell::new())).collect();
+        let lists: Vec<(usize, &'a List)> = lists.collect();
+        let judged = |section: usize| matches!(outline.sections[section].kind, Kind::Never | Kind::Criteria);
+        let alone = lists.iter().filter(|(section, _)| !judged(*section)).count() == 1;
+        let places = lists
+            .into_iter()
+            .map(|(index, list)| (list, place(outline, reader, index, list, alone), OnceCell::new()))
+            .collect();
         Self { outline, reader, declared, places }
     }
 
@@ -235,10 +285,11 @@ impl<'a> Select<'a> {
     }
 
     /// `Wave 1: 02-01, 02-02 (parallel)`: the names behind a stage are its tasks, in a list or line by line.
-    fn waves(&self) -> Vec<Draft> {
+    /// With `in_never` also in sections that are not for work.
+    fn waves(&self, in_never: bool) -> Vec<Draft> {
         let mut out = Vec::new();
         for (index, section) in self.outline.sections.iter().enumerate() {
-            if matches!(section.kind, Kind::Never | Kind::Criteria) {
+            if section.kind == Kind::Criteria || section.kind == Kind::Never && !in_never {
                 continue;
             }
             for content in &section.content {
@@ -349,22 +400,90 @@ impl<'a> Select<'a> {
     }
 }
 
-fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List) -> Place {
+/// `alone`: the issue has no other list.
+fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List, alone: bool) -> Place {
     let items = &list.items;
+    let issues = items.len() > 1 && items.iter().all(|item| links::own(&item.title, reader.home).is_some());
+    let links = reader.all_links(list);
+    let named = items.iter().all(|item| links::own(&item.title, reader.home).is_some());
     let count = |test: &dyn Fn(&str) -> bool| items.iter().filter(|item| test(&item.title)).count();
+    let metadata =
+        count(&|title| is_metadata(title) && links::own(title, reader.home).is_none()) * 2 > items.len();
     Place {
         section,
-        kind: outline.sections[section].kind,
+        kind: match links && is_group_of_work(outline, section) {
+            true => Kind::Work,
+            false => kind_of(&outline.sections[section], items, named, alone),
+        },
         items: items.len(),
-        marked: reader.has_status(list),
-        links: reader.all_links(list),
+        // Boxes below facts (`Database:`) are choices.
+        marked: reader.has_status(list) && !(metadata && items.iter().all(|item| item.ticked.is_none())),
+        links,
+        issues,
         urls: items.len() > 1
             && items.iter().all(|item| item.title.trim_start_matches('<').starts_with("http")),
         numbered: list.number.is_some() && items.len() > 1,
-        metadata: count(&|title| is_metadata(title) && links::own(title, reader.home).is_none()) * 2
-            > items.len(),
+        metadata,
         mentions_issues: count(&|title| !links::find(title, reader.home).is_empty()) * 2 > items.len(),
     }
+}
+
+/// What a list is for. A sentence in front of it announces work where most items are orders (`I need to:`); an order of
+/// its own (`Write a post about:`) in an issue without another list has them as its details, unless it points at them
+/// (`Fix the following:`).
+///
+/// A state or a priority is never work, but may be the name of a group of issues. What a checklist only states (`The
+/// version is right`) are criteria.
+fn kind_of(section: &Section, items: &[Item], issues: bool, alone: bool) -> Kind {
+    let title = spaced(&section.title);
+    if section.kind == Kind::Never && section.own_kind && issues && words::STATES.has(title.trim()) {
+        return Kind::Plain;
+    }
+    if section.kind == Kind::Work && title.trim_end().ends_with("checklist") && states_facts(items) {
+        return Kind::Criteria;
+    }
+    if !section.is_label() || !matches!(section.kind, Kind::Plain | Kind::Prose) || section.own_kind {
+        return section.kind;
+    }
+    let label = spaced(last_sentence(&section.title));
+    let orders = items.iter().filter(|item| starts_with_verb(&item.title)).count();
+    let details = has_any(
+        &label,
+        &["changes", "cambios", "mudancas", "changements", "anderungen", "変更", "变更", "변경"],
+    );
+    if words::ANNOUNCED.any(&label) && !words::WISHED.any(&label) && !details && orders * 2 > items.len() {
+        return Kind::Work;
+    }
+    let points = has_any(
+        &label,
+        &["following", "these", "below", "siguientes", "seguintes", "suivants", "folgende", "folgenden"],
+    );
+    let boxed = items.iter().any(|item| item.ticked.is_some() || item.title.contains("://"));
+    if alone && is_order(last_sentence(&section.title)) && !points && !boxed && !issues {
+        return Kind::Never;
+    }
+    section.kind
+}
+
+/// Whether a section inside a section of work has a name of several words of which one alone would not be work
+/// (`General reference/explanation`): over issues it is a group.
+fn is_group_of_work(outline: &Outline, section: usize) -> bool {
+    let here = &outline.sections[section];
+    let title = spaced(&here.title);
+    here.kind == Kind::Never
+        && outline.sections[here.parent].kind == Kind::Work
+        && title.split_whitespace().count() > 2
+        && !words::NEVER.any_long(&title)
+}
+
+/// Whether a list says how things are and not what to do.
+fn states_facts(items: &[Item]) -> bool {
+    const FEWEST: usize = 2;
+    let states = |item: &Item| words::STATED.any(&spaced(&item.title)) && !starts_with_verb(&item.title);
+    let stated = items.iter().filter(|item| states(item)).count();
+    items.len() >= FEWEST
+        && stated * 3 >= items.len() * 2
+        && !items.iter().any(|item| starts_with_verb(&item.title))
 }
 
 /// `02-02 (parallel)` → `02-02`; a remark that says more stays.
@@ -412,7 +531,7 @@ fn note_signs(list: &List, seen: &mut [bool; 2]) {
     }
 }
 
-fn texts(section: &Section) -> impl Iterator<Item = &String> {
+pub(super) fn texts(section: &Section) -> impl Iterator<Item = &String> {
     section
         .content
         .iter()

@@ -26,7 +26,11 @@ impl Source {
             if index < hidden {
                 source.push("", index + 1);
             } else if breaks_are_spelled_out(line) {
+                // A shell's own quoting of a line break is one too.
+                let line = line.replace("$'\\n'", "\\n");
                 line.split("\\n").for_each(|part| source.push(part, index + 1));
+            } else if breaks_were_lost(line) {
+                split_before_marks(line).for_each(|part| source.push(part, index + 1));
             } else {
                 source.push(line, index + 1);
             }
@@ -80,7 +84,33 @@ fn front_matter(body: &str) -> usize {
 fn breaks_are_spelled_out(line: &str) -> bool {
     const FEWEST: usize = 2;
     line.matches("\\n").count() >= FEWEST
-        && ["\\n- ", "\\n* ", "\\n1. ", "\\n## "].iter().any(|mark| line.contains(mark))
+        && ["\\n- ", "\\n* ", "\\n1. ", "\\n## ", "\\n'- "].iter().any(|mark| line.contains(mark))
+}
+
+/// What begins a line wherever it stands: the boxes of items, and headings of two signs or more.
+const LINE_MARKS: [&str; 6] = ["- [ ] ", "- [x] ", "- [X] ", "## ", "### ", "#### "];
+
+/// R11: a form or a script swallowed the line breaks; a person still sees where items and headings begin. Several boxes
+/// in one line show it, or a heading stuck to them.
+fn breaks_were_lost(line: &str) -> bool {
+    const FEWEST: usize = 3;
+    let boxes = LINE_MARKS.iter().take(3).map(|mark| line.matches(mark).count()).sum::<usize>();
+    boxes >= FEWEST && !line.trim_start().starts_with('|')
+}
+
+/// The pieces of a line that lost its breaks, each beginning with a mark.
+fn split_before_marks(line: &str) -> impl Iterator<Item = &str> {
+    let mut starts = vec![0];
+    let bytes = line.as_bytes();
+    for (at, c) in line.char_indices() {
+        let begins = matches!(c, '-' | '#') && LINE_MARKS.iter().any(|mark| line[at..].starts_with(mark));
+        if at > 0 && begins && !(c == '#' && bytes[at - 1] == b'#') {
+            starts.push(at);
+        }
+    }
+    let mut ends = starts.clone();
+    ends.push(line.len());
+    starts.into_iter().zip(ends.into_iter().skip(1)).map(|(from, to)| &line[from..to])
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! R7: a table is a list of work when it has a column for tasks and one that only work has.
 
 use super::document::Table;
-use super::item::{Draft, sign};
+use super::item::{Draft, is_dummy, sign};
 use super::links::{self, Home};
 use super::text::spaced;
 
@@ -103,6 +103,31 @@ const WAITS: &[&str] = &[
 ];
 const STATUS: &[&str] = &["status", "state", "done", "progress"];
 const ISSUE: &[&str] = &["issue", "ticket", "sub issue", "github issue", "link", "#"];
+/// Columns that name the group of a row.
+const GROUP: &[&str] = &[
+    "wave",
+    "phase",
+    "stage",
+    "sprint",
+    "milestone",
+    "step",
+    "priority",
+    "prio",
+    "area",
+    "component",
+    "lane",
+    "track",
+    "week",
+    "version",
+    "fase",
+    "etapa",
+    "phase nr",
+    "阶段",
+    "フェーズ",
+    "단계",
+    "этап",
+    "фаза",
+];
 const NUMBER: &[&str] = &["#", "no", "nr", "id", "n", "num", "task id", "№"];
 
 /// The tasks of a table; empty when it is a table of something else. `in_work`: it stands in a section of work.
@@ -121,16 +146,42 @@ pub(super) fn tasks(
             && table.rows.iter().all(|(row, _)| row.get(c).is_some_and(|cell| boxed(cell).is_some()))
     });
     let named = column(TITLE);
-    let tracked = boxes.is_some() || declared && (column(STRONG).is_some() || column(WAITS).is_some());
+    // Columns whose every cell is an issue, or issues.
+    let linked = (0..table.head.len()).find(|&c| {
+        !table.rows.is_empty()
+            && table.rows.iter().all(|(row, _)| row.get(c).is_some_and(|cell| is_only_links(cell, home)))
+    });
+    let several = linked.filter(|&c| table.rows.iter().any(|(row, _)| links::find(&row[c], home).len() > 1));
+    if let Some(column) = several.filter(|_| named.is_none() && (in_work || declared)) {
+        return rows_of_links(table, section, column, home);
+    }
+    let tracked = boxes.is_some()
+        || declared && linked.is_some()
+        || declared && (column(STRONG).is_some() || column(WAITS).is_some());
     let is_work = named.is_some() && (in_work || column(WORK_ONLY).is_some())
         || table.head.len() > 1 && (in_work || tracked);
-    let others = [number, column(ISSUE), column(STATUS), column(WAITS), boxes];
-    let first_text = (0..table.head.len()).find(|&c| !others.contains(&Some(c))).or(column(ISSUE));
+    // A column called issue that holds words is the title.
+    let issue = column(ISSUE).filter(|&c| {
+        table.rows.iter().any(|(row, _)| {
+            row.get(c).is_some_and(|cell| {
+                cell.trim().is_empty()
+                    || is_only_links(cell, home)
+                    || cell.trim().starts_with(['-', '—', '–'])
+            })
+        })
+    });
+    let worded = column(ISSUE).filter(|_| issue.is_none());
+    let named = named.or(worded);
+    let others = [number, issue, column(STATUS), column(WAITS), boxes, linked, column(GROUP)];
+    let first_text = (0..table.head.len()).find(|&c| !others.contains(&Some(c))).or(issue).or(linked);
     let Some(title) = named.or(first_text).filter(|_| is_work) else { return Vec::new() };
-    let (waits, status, issue) = (column(WAITS), column(STATUS), column(ISSUE));
+    let (waits, status, issue) = (column(WAITS), column(STATUS), issue.or(linked));
     let cell = |row: &[String], at: Option<usize>| {
         at.and_then(|at| row.get(at)).map(|cell| cell.trim().to_owned()).filter(|c| !c.is_empty())
     };
+    if table.rows.iter().all(|(row, _)| cell(row, Some(title)).is_none_or(|text| is_dummy(&text))) {
+        return Vec::new();
+    }
     let mut out = Vec::new();
     for (row, line) in &table.rows {
         let Some(text) = cell(row, Some(title)) else { continue };
@@ -148,6 +199,32 @@ pub(super) fn tasks(
         });
     }
     out
+}
+
+/// Nothing but links to issues and what joins them.
+fn is_only_links(cell: &str, home: Home<'_>) -> bool {
+    let found = links::find(cell, home);
+    let mut rest = cell.to_owned();
+    for link in found.iter().rev() {
+        rest.replace_range(link.range.clone(), " ");
+    }
+    !found.is_empty() && !rest.contains(char::is_alphanumeric)
+}
+
+/// R8 in a table: each link of the column is a task, its row the group.
+fn rows_of_links(table: &Table, section: usize, column: usize, home: Home<'_>) -> Vec<Draft> {
+    let of_row = |(row, line): &(Vec<String>, usize)| {
+        let cell = row.get(column).map_or("", String::as_str);
+        let title = |link: links::Link| cell[link.range].to_owned();
+        let group = row.first().filter(|_| column > 0).cloned();
+        let line = *line;
+        let drafts: Vec<Draft> = links::find(cell, home)
+            .into_iter()
+            .map(|link| Draft { title: title(link), line, section, group: group.clone(), ..Draft::default() })
+            .collect();
+        drafts
+    };
+    table.rows.iter().flat_map(of_row).collect()
 }
 
 fn head(cell: &str) -> String {

@@ -16,6 +16,13 @@ pub(super) static CRITERIA: Phrases = Phrases::of(&[
     "完了の定義", "達成条件", "완료 조건", "완료조건", "인수 조건", "인수조건", "수용 기준", "수락 기준", "완료 기준", "완료 정의", "验收标准", "验收条件",
     "完成标准", "完成条件", "完成定义", "驗收標準", "驗收條件", "完成條件", "критери", "выход", "готово когда",
     "определение готовности", "приемк",
+    "exit criterion", "criteria for done", "conditions of satisfaction", "condition of satisfaction",
+    "condition of acceptance", "conditions of acceptance", "acceptance conditions", "acceptance tests",
+    "acceptance scenarios", "definition of complete", "done means", "condiciones de aceptacion", "criterios de exito",
+    "definicion de listo", "condicoes de aceite", "criterios de sucesso", "definicao de feito",
+    "conditions d'acceptation", "definition du fini", "definition du termine", "fertigstellungskriterien",
+    "definition von fertig", "criteri di accettazione", "acceptatie criteria", "kabul kosullari", "受け入れ要件", "完成の定義",
+    "合格条件", "승인 기준", "승인 조건", "검수 기준", "合格标准", "验收要点", "验收", "условия приемк", "готовност", "условия выполнения",
 ]);
 
 /// Sections whose items are never tasks (R4).
@@ -61,6 +68,16 @@ pub(super) static NEVER: Phrases = Phrases::of(&[
     "의존", "주의", "규칙", "재개하는 방법", "질문", "비고", "재현", "관련", "제약", "目标", "范围", "备注", "依赖", "风险", "问题", "示例",
     "规则", "前置", "復現", "复现", "關聯", "相关", "цел", "вне рамок", "вне объема", "примечани", "ссылки",
     "зависимости", "риски", "вопрос", "пример", "правила", "вне scope",
+    "don't need", "do not need", "not needed", "not now", "not yet", "for later", "later on", "not immediately",
+    "not right away", "out of the scope", "not included", "will not do", "won't be done", "explicitly not",
+    "non objetivos", "fuera del alcance", "no objetivos", "nao objetivos", "nao inclui", "fora do alcance",
+    "nicht ziel", "hors de portee", "non inclus", "kapsam disi", "kapsam", "amac", "bagimliliklar", "notlar",
+    "kaynaklar", "範囲外", "やらないこと", "補足", "技術メモ", "実装メモ", "依存関係", "関連リンク", "参考資料", "参考情報", "制約", "前提条件", "优先级说明", "参考资料", "参考链接",
+    "不在范围", "不做", "注意事项", "依赖关系", "附录", "참고 자료", "참고사항", "제외", "비목표", "의존성", "전제 조건", "제약 사항", "리스크", "заметки",
+    "ссылк", "зависимост", "не делаем", "ограничени", "воспроизведени", "ожидаем", "motivazione", "riferimenti",
+    "rischi", "domande", "vincoli", "enlaces de interes", "material de apoio", "ressources", "references utiles",
+    "remarques", "questions ouvertes", "abgrenzung", "offene punkte", "links und verweise", "randbedingungen",
+    "impedimentos", "bloqueios",
 ]);
 
 /// Headings that are never work when they stand alone, but may be a group's name with more words around them
@@ -72,6 +89,12 @@ pub(super) static NEVER_ALONE: Phrases = Phrases::of(&[
     "cons", "documents", "owners", "approval", "approvals", "timeline", "link", "links", "estimate",
     "estimates", "changelog", "contact", "discussion", "reproduce", "requires", "epic", "exit",
     "design documents", "useful links", "quality gates", "quality gate", "release gates",
+    "prioridad", "prioridade", "priorite", "prioritat", "優先度", "優先順位", "优先级", "優先級", "우선순위", "приоритет", "estado",
+    "statut", "状態", "状态", "상태", "статус", "担当者", "负责人", "담당자", "responsable", "responsavel", "zustandig", "見積もり",
+    "見積り", "工数", "推定行数", "估时", "추정 시간", "예상 시간", "소요 시간", "estimacion", "estimativa", "aufwand", "оценка", "背景", "種別",
+    "类型", "유형", "작업 종류", "etiquetas", "entorno", "ambiente", "umgebung", "environnement", "環境", "环境", "환경",
+    "окружение", "delivery", "evidence", "proof", "question", "mode", "deadline", "fecha limite", "prazo", "echeance",
+    "期限", "마감", "срок",
 ]);
 
 /// Sections that describe: a list there is work only when its items have boxes.
@@ -88,6 +111,11 @@ pub(super) static PROSE: Phrases = Phrases::of(&[
     "contexte", "resume", "beschreibung", "kontext", "zusammenfassung", "hintergrund", "contesto",
     "descrizione", "背景", "概要", "説明", "배경", "개요", "설명", "描述", "概述", "контекст", "описание", "requisitos",
     "anforderungen", "要件", "요구사항", "需求",
+    "idea", "ideas", "what to add", "content to cover", "what to build", "content", "what happened", "user stories",
+    "historia de usuario", "historias de usuario", "problema", "propuesta", "solucion", "solucao", "proposta",
+    "motivacion", "motivacao", "probleme", "losung", "vorschlag", "motivation und hintergrund",
+    "problema da resolver", "問題", "提案", "解決策", "動機", "现状", "問題点", "方案", "提议", "动机", "문제", "제안", "해결 방안", "배경 및 목적",
+    "проблема", "предложение", "решение", "мотивация", "суть", "contesto e problema", "user value", "vocabulary impact",
 ]);
 
 /// Sections that say what the author wants of the result.
@@ -111,7 +139,7 @@ pub(super) static ATTRIBUTE_FOLLOWS: Phrases = Phrases::of(&[
 pub(super) static WORK: Phrases = Phrases::of(&[
     "tasks", "tasklist", "task list", "task breakdown", "subtasks", "sub tasks", "sub issues", "subissues",
     "sub issue", "child issues", "children", "child tasks", "child tickets", "stories", "todo", "todos",
-    "to do", "to dos", "to do list", "todo list", "action items", "work items", "work packages",
+    "to do", "to dos", "to do's", "todo's", "to do list", "todo list", "action items", "work items", "work packages",
     "work breakdown", "workstreams", "work streams", "backlog", "implementation plan",
     "implementation steps", "implementation order", "implementation tasks", "execution plan",
     "execution order", "order of execution", "what needs to be done", "needs to be done", "things to do",
@@ -123,12 +151,26 @@ pub(super) static WORK: Phrases = Phrases::of(&[
     "unteraufgaben", "schritte", "compiti", "attivita", "taken", "deeltaken", "zadania", "gorevler",
     "uppgifter", "opgaver", "タスク", "サブタスク", "作業", "やること", "実装手順", "対応内容", "작업", "할 일", "할일", "태스크", "구현 단계",
     "任务", "任務", "待办", "待辦", "工作项", "子任务", "实施步骤", "实施计划", "задач", "подзадач", "план работ",
+    "task descriptions", "list of tasks", "what's left", "what is left", "what remains", "left to do", "still to do",
+    "still missing", "needs to happen", "need to happen", "needing to happen", "needs doing", "must be done",
+    "should be done", "to be done", "has to be done", "have to be done", "proposed breakdown", "breakdown",
+    "wave plan", "phase plan", "issues homed", "hard todos", "rollout steps", "migration steps", "release steps",
+    "lista de tareas", "por hacer", "lista de pendientes", "pasos a seguir", "trabajo pendiente", "hoja de ruta",
+    "lista de tarefas", "a fazer", "pendencias", "passos a seguir", "trabalho restante", "plano de trabalho",
+    "liste des taches", "reste a faire", "a faire", "travail restant", "aufgabenliste", "offene aufgaben",
+    "zu erledigen", "noch zu tun", "arbeitspakete", "arbeitspaket", "umsetzungsschritte", "elenco attivita",
+    "da fare", "cose da fare", "yapilacaklar", "alt gorevler", "残作業", "残タスク", "対応事項", "実施内容", "実装内容", "実装計画", "作業内容",
+    "子issue", "子タスク", "課題一覧", "작업 내용", "작업목록", "세부 작업", "하위 작업", "해야 할", "진행할", "구현 목록", "待完成", "开发任务", "实现步骤",
+    "工作内容", "实施内容", "任务分解", "修复清单", "开发计划", "что сделать", "что нужно сделать", "нужно сделать", "сделать",
+    "подзадачи", "этапы", "список дел", "задания",
 ]);
 
 /// Of these, the plainest names of a list of work.
 pub(super) static CALLED: Phrases = Phrases::of(&[
     "tasks", "subtasks", "sub tasks", "sub issues", "subissues", "child issues", "children", "stories", "todo", "to do",
     "action items", "work items", "tareas", "tarefas", "taches", "aufgaben", "タスク", "任务", "작업", "задачи",
+    "task list", "to dos", "todos", "subtareas", "subtarefas", "aufgabenliste", "待办", "子任务", "やること", "할 일", "작업 목록",
+    "작업목록", "подзадачи",
 ]);
 
 /// Headings that are such words and hardly anything else: `Plan`, `Work`, `The steps`, `Roadmap 2.0`.
@@ -136,16 +178,22 @@ pub(super) static WORK_ALONE: Phrases = Phrases::of(&[
     "work", "steps", "plan", "roadmap", "issues", "actions", "items", "milestones", "phases", "waves",
     "checklist", "remaining", "prs", "stages", "epics", "implementation", "planned", "pasos", "passos",
     "plano", "fahrplan", "手順", "步骤", "계획", "шаги", "план", "计划",
+    "etapas", "etapes", "schritte", "hito", "hitos", "marcos", "fases", "phasen", "этап", "단계", "개발 계획",
+    "planificacion", "cronograma",
 ]);
 
 /// Sections that name what an epic delivers: tasks when it has no other list (R6).
 pub(super) static DELIVERABLES: Phrases = Phrases::of(&[
     "deliverables", "key deliverables", "deliverable", "outputs", "entregables", "entregaveis",
     "entregavel", "livrables", "liefergegenstande", "ergebnisse", "成果物", "산출물", "交付物", "результаты",
+    "livrable", "lieferumfang", "ergebnis", "entrega", "entregas", "deliverables list", "交付内容", "交付成果", "납품물", "결과물",
+    "результат",
 ]);
 
 /// Sections that name what an epic covers: tasks when they list issues and there is no other list (R6).
-pub(super) static SCOPE: Phrases = Phrases::of(&["scope", "in scope", "alcance", "escopo", "perimetre", "umfang", "スコープ", "범위", "范围"]);
+pub(super) static SCOPE: Phrases = Phrases::of(&["scope", "in scope", "alcance", "escopo", "perimetre", "umfang", "スコープ", "범위", "范围",
+    "ambito", "ambitos", "scope items", "対象範囲", "объем", "объём",
+]);
 
 /// Sections whose list is an order.
 pub(super) static ORDER: Phrases = Phrases::of(&[
@@ -153,6 +201,11 @@ pub(super) static ORDER: Phrases = Phrases::of(&[
     "build order", "suggested order", "recommended order", "in this order", "in that order", "in order",
     "strict order", "sequence", "orden de ejecucion", "ordem de execucao", "reihenfolge",
     "ordre d'execution", "実行順", "실행 순서", "执行顺序", "порядок выполнения",
+    "hard orders", "hard order", "dependency order", "landing order", "order of landing", "sequence of work",
+    "orden de trabajo", "orden de implementacion", "ordem de implementacao", "ordem de trabalho",
+    "umsetzungsreihenfolge", "ordre d'implementation", "ordre de realisation", "ordine di esecuzione", "実施順序", "実装順序",
+    "実装順", "着手順", "进行顺序", "实施顺序", "开发顺序", "작업 순서", "진행 순서", "구현 순서", "порядок работ", "порядок реализации",
+    "очередность",
 ]);
 
 /// Titles and phrases by which a text calls itself a master issue (R1).
@@ -163,6 +216,12 @@ pub(super) static DECLARED: Phrases = Phrases::of(&[
     "campaign", "initiative", "implementation plan", "migration plan", "rollout plan", "project plan", "work plan",
     "suivi", "seguimiento", "acompanhamento", "fahrplan", "feuille de route", "hoja de ruta", "跟踪", "追踪", "追跡", "ロードマップ",
     "로드맵", "дорожная карта",
+    "task list", "todo list", "to do list", "sub tasks", "subtasks", "release tasks", "release todo",
+    "tracking ticket", "omnibus", "omnibus issue", "hito", "rastreo", "lista de tareas", "lista de tarefas",
+    "liste des taches", "aufgabenliste", "sammelissue", "sammelticket", "ubersicht der aufgaben", "roteiro", "任务列表",
+    "任务清单", "待办列表", "待办清单", "开发计划", "发布计划", "版本计划", "里程碑", "タスク一覧", "タスクリスト", "親issue", "親チケット", "リリース計画",
+    "リリースチェックリスト", "まとめ issue", "작업 목록", "작업목록", "할 일 목록", "마일스톤", "상위 이슈", "릴리스 체크리스트", "мастер issue",
+    "мастер-issue", "трекинг", "список задач", "роадмап", "чеклист релиза", "yol haritasi",
 ]);
 
 /// Phrases in the body that say the same.
@@ -174,12 +233,17 @@ pub(super) static DECLARED_IN_BODY: Phrases = Phrases::of(&[
     "collects the", "each child issue", "collects every", "this issue collects", "keep track of", "track progress",
     "tracks progress", "track the progress", "progress of", "progress on", "one line per", "esta epica", "este epico",
     "dieses epic", "cette epopee", "用于跟踪", "跟踪",
+    "tracks all work", "tracks all the work", "campaign tracking", "this is an epic", "is the epic", "umbrella for",
+    "parent for", "master ticket", "this roadmap", "what is left to", "issue de seguimiento", "rastrea",
+    "esta issue reune", "diese issue sammelt", "sammelt alle", "cette issue regroupe", "regroupe les taches",
+    "親issue", "мастер issue", 
 ]);
 
 /// How a text says that its children are native sub-issues (R3).
 pub(super) static NATIVE: Phrases = Phrases::of(&[
     "sub issues", "subissues", "sub issue", "child issues", "subissue", "sub incidencias", "サブイシュー", "子 issue", "子issue",
     "하위 이슈", "подзадачи",
+    "sub issue panel", "native sub issues", "subtarefas nativas", "子议题", "子 议题",
 ]);
 
 /// A line with such words speaks of another issue.
@@ -215,6 +279,16 @@ pub(super) static FORM: Phrases = Phrases::of(&[
     "comportamento esperado", "passos para reproduzir", "comportement attendu", "etapes pour reproduire",
     "erwartetes verhalten", "schritte zum reproduzieren", "再現手順", "期待する動作", "期待される動作", "复现步骤", "重现步骤", "期望行为", "预期行为",
     "재현 방법", "재현 절차", "예상 동작", "기대 동작", "шаги воспроизведения", "ожидаемое поведение",
+    "advantages", "disadvantages", "drawbacks", "pros and cons", "suggested before", "describe the enhancement",
+    "describe the feature", "describe the problem", "describe your", "what did you expect", "what actually happened",
+    "minimal reproducible", "bug report", "steps to repro", "how to reproduce", "reproducible example", "observed",
+    "observed behavior", "observed behaviour", "bug descripcion", "comportamiento actual", "comportamiento observado",
+    "comportamento atual", "comportamento observado", "comportement actuel", "comportement observe",
+    "aktuelles verhalten", "tatsachliches verhalten", "fehlerbeschreibung", "実際の動作", "不具合の内容", "バグの内容", "现象", "实际行为",
+    "问题描述", "버그 설명", "버그 내용", "실제 동작", "фактическое поведение", "описание ошибки", "related user story",
+    "condition of satisfaction", "guide level explanation", "reference level explanation",
+    "please check if the pr", "pr fulfills", "kind of change does this pr", "does this pr introduce", "new behavior", "what is the new behavior",
+    "steps to verify the bug", "stacktrace", "relevant log output",
 ]);
 
 /// How the line above a list says that the list is a sample (R4).
@@ -222,6 +296,45 @@ pub(super) static SAMPLE: Phrases = Phrases::of(&[
     "look like", "looks like", "like this", "like these", "like so", "e g", "for example", "for instance",
     "example format", "would contain", "such as", "por ejemplo", "por exemplo", "par exemple", "zum beispiel", "z b",
     "例如", "比如", "例えば", "예를 들어", "например",
+    "if we were to", "could look like", "might look like", "would be something like", "something like", "imagine",
+    "an example", "as an example", "sample", "p ej", "por ex", "p ex", "exemple", "beispielsweise", "たとえば", "例:",
+    "예:", "예시", "к примеру",
+]);
+
+/// How a sentence in front of a list says that the list is to be done.
+pub(super) static ANNOUNCED: Phrases = Phrases::of(&[
+    "need to", "needs to", "needing to", "have to", "has to", "must", "should", "will", "want to", "going to", "plan to", "planned", "plan is",
+    "required", "necessary", "remaining", "remains", "remain", "left", "missing", "pending", "to do", "following", "next", "first", "then",
+    "before we", "in order to", "hay que", "tenemos que", "falta", "faltan", "debemos", "precisamos", "temos que", "faltam", "devemos",
+    "il faut", "reste", "nous devons", "il manque", "mussen", "noch", "soll", "sollen", "fehlt", "必要", "する予定", "残り", "需要", "还要", "剩下", "待",
+    "해야", "필요", "남은", "нужно", "надо", "осталось", "необходимо", "следует",
+]);
+
+/// States and priorities of an issue, as the name of a section.
+pub(super) static STATES: Phrases = Phrases::of(&[
+    "priority", "status", "severity", "focus", "prioridad", "prioridade", "priorite", "prioritat", "estado", "statut",
+    "優先度", "优先级", "우선순위", "приоритет", "状態", "状态", "상태", "статус",
+]);
+
+/// Words by which an item says how things are.
+pub(super) static STATED: Phrases = Phrases::of(&[
+    "is", "are", "was", "were", "has", "have", "works", "work", "exists", "exist", "passes", "pass", "passed", "green",
+    "can", "cannot", "no", "all", "every", "complete", "esta", "estan", "es", "sao", "funciona", "est", "sont", "ist", "sind",
+]);
+
+/// How a title tells of a fault: such a text is a report.
+pub(super) static FAULTS: Phrases = Phrases::of(&[
+    "bug", "bugs", "crash", "crashes", "crashed", "crashing", "error", "errors", "exception", "fails", "failing", "failed", "failure", "broken",
+    "breaks", "not working", "doesn't work", "does not work", "doesn't", "does not", "don't", "isn't", "is not", "can't", "cannot", "can not",
+    "unable", "wrong", "incorrect", "incorrectly", "missing", "freezes", "hangs", "stuck", "leak", "regression", "unexpected", "only possible",
+    "no funciona", "falla", "nao funciona", "falha", "erro", "ne fonctionne pas", "erreur", "plante", "funktioniert nicht", "fehler", "absturz",
+    "不具合", "エラー", "バグ", "動かない", "できない", "报错", "错误", "失败", "崩溃", "无法", "오류", "버그", "에러", "안 됨", "ошибк", "не работает", "падает", "сбой",
+]);
+
+/// How a sentence wishes, supposes or asks.
+pub(super) static WISHED: Phrases = Phrases::of(&[
+    "would", "could", "if", "might", "may", "can", "either", "wish", "ideally", "perhaps", "maybe", "it'd", "i'd", "suppose",
+    "seria", "podria", "si", "poderia", "se", "pourrait", "serait", "konnte", "wurde", "ware", "wenn",
 ]);
 
 /// What a pull request template offers as kinds of change.
@@ -272,7 +385,7 @@ pub(super) static NOUNS_TOO: Phrases = Phrases::of(&[
     "audit", "benchmark", "build", "cache", "change", "check", "close", "debug", "design", "document",
     "draft", "export", "import", "land", "launch", "link", "list", "log", "map", "model", "open", "package",
     "plan", "port", "post", "profile", "prototype", "record", "release", "report", "research", "return",
-    "review", "schedule", "script", "support", "surface", "switch", "tag", "test", "track", "trim", "use",
+    "review", "resume", "schedule", "script", "support", "surface", "switch", "tag", "test", "track", "trim", "use",
     "work",
 ]);
 

@@ -118,6 +118,12 @@ fn read(key: &Key, repo: u64, text: &str) -> Option<Marker> {
     Some(Marker { scope: scope.to_owned(), step: step.to_owned() })
 }
 
+/// Tells whether a text is still the same, where keeping it would take too much room: a SHA-256 in hex.
+pub fn fingerprint(text: &str) -> String {
+    use sha2::Digest as _;
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

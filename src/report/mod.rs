@@ -1,7 +1,9 @@
 //! Everything that Divisi says on GitHub, and nothing else says it: wording here, escaping in `escape`, markers
 //! in `marker`. Pure: the time is an argument.
 
+pub mod approve;
 mod escape;
+mod estimate;
 mod issues;
 pub mod marker;
 pub mod notice;

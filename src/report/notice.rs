@@ -2,7 +2,7 @@
 
 use super::{escape, words};
 use crate::domain::command::{COMMAND, GRAMMAR, Misunderstood, TRIGGER_LABEL};
-use crate::domain::{Exceeds, Orchestration, TaskNumber, TaskState};
+use crate::domain::{Exceeds, LimitOf, Orchestration, TaskNumber, TaskState};
 use crate::plan::{Plan, Verdict, is_link};
 use std::fmt::Write as _;
 
@@ -114,12 +114,18 @@ pub fn plan_refused(plan: &Plan, verdict: Verdict, min_tasks: u32) -> String {
     }
 }
 
-/// An option that asks for more than the repository allows.
+/// An option that asks for more than the repository or the server allows.
 pub fn exceeds(what: &Exceeds) -> String {
-    format!(
-        "`{}` is more than this repository allows: `.github/divisi.toml` says `{}`. Nothing was started. Ask for less, or change the file.",
-        what.said, what.limit
-    )
+    match what.of {
+        LimitOf::Repository => format!(
+            "`{}` is more than this repository allows: `.github/divisi.toml` says `{}`. Nothing was started. Ask for less, or change the file.",
+            what.said, what.limit
+        ),
+        LimitOf::Server => format!(
+            "`{}` is more than this server allows: its configuration says `{}`. Nothing was started. Ask for less, or ask whoever runs the server.",
+            what.said, what.limit
+        ),
+    }
 }
 
 /// `--only` with a number that no open task has.
@@ -234,6 +240,10 @@ pub fn reopened() -> String {
 
 /// `--retry` of tasks that did not fail.
 pub fn retry_refused(state: &Orchestration, tasks: &[TaskNumber]) -> String {
+    let money = words::out_of_budget(state);
+    if let (true, Some(how)) = (tasks.is_empty(), &money) {
+        return format!("Nothing was run again. {how}");
+    }
     if tasks.is_empty() {
         return format!(
             "Nothing has failed in the run of #{}, so there is nothing to run again.",
@@ -250,10 +260,16 @@ pub fn retry_refused(state: &Orchestration, tasks: &[TaskNumber]) -> String {
                 let on = on.map(|on| {
                     format!(", and it waits for task {on}, whose pull request was closed without a merge")
                 });
-                format!("- {number}: {}{pull}{}", words::state(task), on.unwrap_or_default())
+                let spent = matches!(task.state, TaskState::Failed | TaskState::Cancelled)
+                    && state.used_up(task).is_some();
+                let spent = if spent { ", and the budget is used up" } else { "" };
+                format!("- {number}: {}{pull}{}{spent}", words::state(task), on.unwrap_or_default())
             }
         };
         let _ = writeln!(text, "{line}");
+    }
+    if let Some(how) = money {
+        let _ = write!(text, "\n{how}");
     }
     text.trim_end().to_owned()
 }

@@ -1,6 +1,8 @@
 //! The plan as a comment: what `/orchestrate --dry-run` answers.
 
 use super::{escape, waiting};
+use crate::domain::command::COMMAND;
+use crate::domain::estimate::Estimate;
 use crate::domain::explain::Places;
 use crate::domain::{Note, OnOverlap, RunPolicy, Size, StartOptions};
 use crate::plan::{Confidence, Overlap, Plan, Remark, Verdict};
@@ -21,8 +23,14 @@ const MOST_WARNINGS: usize = 10;
 /// So many paths of a task are named.
 const PATHS: usize = 3;
 
-/// What the plan is, why, and how to start it. Nothing was started.
-pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions, places: &Places) -> String {
+/// What the plan is, why, what it will take, and how to start it. Nothing was started.
+pub fn plan(
+    plan: &Plan,
+    policy: &RunPolicy,
+    options: &StartOptions,
+    places: &Places,
+    estimate: Option<&Estimate>,
+) -> String {
     let verdict = plan.verdict(policy.min_tasks as usize);
     let open = plan.open().count();
     let mut text = format!("### The plan: {}\n\n", heading(plan, verdict, policy.on_overlap));
@@ -46,14 +54,17 @@ pub fn plan(plan: &Plan, policy: &RunPolicy, options: &StartOptions, places: &Pl
     match waiting::not_started(plan, policy, options) {
         None => {
             text.push_str(&how_it_goes(plan, policy, options, places));
+            text.push_str(&super::estimate::estimate(estimate, &policy.agent));
             let agent = escape::inline(&policy.agent, 40);
             let workers = match policy.max_workers {
                 Some(n) => format!("at most {n} at once"),
                 None => "as many at once as the runners have room for".to_owned(),
             };
+            let each = policy.task_usd.map(|usd| format!(", and {usd} for each task")).unwrap_or_default();
+            let money = policy.run_usd.map(|usd| format!(", for at most {usd}{each}")).unwrap_or(each);
             let _ = write!(
                 text,
-                "The agent is `{agent}`, {workers}. Nothing was started. To start this, comment `{}`.",
+                "The agent is `{agent}`, {workers}{money}. Nothing was started. To start exactly this plan, comment `{COMMAND} --approve`; to have the issue read anew, comment `{}`.",
                 options.command()
             );
         }
@@ -150,7 +161,7 @@ pub(super) fn order(plan: &Plan) -> Option<String> {
     (rounds.len() > 1).then(|| rounds.join(" → "))
 }
 
-fn size(size: Size) -> &'static str {
+pub(super) fn size(size: Size) -> &'static str {
     match size {
         Size::S => "S",
         Size::M => "M",
@@ -287,7 +298,7 @@ mod tests {
         if !options.only.is_empty() {
             read.choose(&options.only).expect("they exist");
         }
-        plan(&read, &policy, options, &room())
+        plan(&read, &policy, options, &room(), None)
     }
 
     const MENU: &str = "## Tasks\n\n- [x] Buy a board\n- [ ] Add the soup to `src/menu.txt`\n- [ ] Add the salad to `src/menu.txt`\n- [ ] Write `docs/hours.md`: \"open\" | <b>closed</b> @everyone\n";
@@ -309,7 +320,7 @@ mod tests {
         let text = said(MENU, &options);
         assert!(text.contains("### The plan: 2 tasks that can be worked on side by side"), "{text}");
         assert!(text.contains("| 2 | Add the salad") && !text.contains("mermaid"), "{text}");
-        assert!(text.ends_with("To start this, comment `/orchestrate --only 2,3`."), "{text}");
+        assert!(text.ends_with("to have the issue read anew, comment `/orchestrate --only 2,3`."), "{text}");
     }
 
     #[test]
@@ -335,7 +346,7 @@ mod tests {
         );
         assert!(text.ends_with("comment `/orchestrate --max-workers 9 --ordered`."), "{text}");
         let read = crate::plan::read("Epic: the menu", body, Some(1), None);
-        let text = plan(&read, &RunPolicy::default(), &options, &Places::default());
+        let text = plan(&read, &RunPolicy::default(), &options, &Places::default(), None);
         assert!(text.contains("> No runner host offers the agent claude"), "{text}");
     }
 
@@ -343,7 +354,7 @@ mod tests {
     fn what_runs_side_by_side_all_the_same_is_warned_about() {
         let read = crate::plan::read("Epic", MENU, Some(1), None);
         let policy = RunPolicy { on_overlap: OnOverlap::Warn, ..RunPolicy::default() };
-        let text = plan(&read, &policy, &StartOptions::default(), &room());
+        let text = plan(&read, &policy, &StartOptions::default(), &room(), None);
         assert!(text.starts_with("### The plan: 3 tasks that can be worked on side by side"), "{text}");
         assert!(
             text.contains(
@@ -357,6 +368,7 @@ mod tests {
             &RunPolicy::default(),
             &StartOptions::default(),
             &room(),
+            None,
         );
         assert!(two.contains("> Two tasks are hardly worth"), "{two}");
     }
@@ -380,7 +392,7 @@ mod tests {
                 confidence: Confidence::Certain,
             })
             .collect();
-        let text = plan(&wide, &RunPolicy::default(), &StartOptions::default(), &room());
+        let text = plan(&wide, &RunPolicy::default(), &StartOptions::default(), &room(), None);
         assert_eq!(escape::body(&text, ""), text, "{} bytes fit", text.len());
         assert!(text.contains("; and 29 more |"), "{text}");
         assert!(text.contains("| | and ") && text.ends_with("comment `/orchestrate`."));
@@ -394,7 +406,7 @@ mod tests {
         let confidence = crate::plan::Confidence::Certain;
         read.barriers =
             vec![crate::plan::Barrier { before: vec![0, 1], after: vec![2, 3], reason, confidence }];
-        let text = plan(&read, &RunPolicy::default(), &StartOptions::default(), &room());
+        let text = plan(&read, &RunPolicy::default(), &StartOptions::default(), &room(), None);
         assert!(
             text.contains("come after 1 ") && !text.contains("0 \"") && !text.contains("Buy a board"),
             "{text}"

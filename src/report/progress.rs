@@ -30,7 +30,7 @@ pub fn progress(orchestration: &Orchestration, now: Timestamp, web_url: &str, ma
     for task in tasks {
         text.push_str(&row(orchestration, task, now));
     }
-    let (usd, tokens) = words::spent(orchestration);
+    let (usd, tokens) = (orchestration.cost_usd(), words::spent(orchestration).1);
     let total: f64 = tasks.iter().map(|t| words::seconds(t, now)).sum();
     let _ = writeln!(text, "| | **total** | | | {} | {} | |\n", words::duration(total), words::cost(usd));
     for note in &run.notes {
@@ -48,7 +48,7 @@ fn row(state: &Orchestration, task: &Task, now: Timestamp) -> String {
         (None, None) => String::new(),
     };
     let time = if task.attempt == 0 { String::new() } else { words::duration(words::seconds(task, now)) };
-    let cost = if task.attempt == 0 { String::new() } else { words::cost(task.spent.cost_usd) };
+    let cost = if task.attempt == 0 { String::new() } else { words::cost(task.cost_usd()) };
     let note = match task.state {
         TaskState::Running if !task.progress.stage.is_empty() => {
             format!(" ({})", escape::inline(&task.progress.stage, 40))
@@ -86,6 +86,9 @@ fn details(orchestration: &Orchestration, web_url: &str, tokens: u64) -> String 
     );
     let _ = writeln!(text, "- run: `{}`", run.orchestration_id);
     let _ = writeln!(text, "- sandbox: {}", words::tier(run));
+    if run.policy.run_usd.is_some() {
+        let _ = writeln!(text, "- budget: {} spent", words::cost_of_run(orchestration));
+    }
     if tokens > 0 {
         let _ = writeln!(text, "- tokens: {tokens}");
     }

@@ -234,6 +234,9 @@ fn because(state: &Orchestration, task: &Task, reason: &Reason) -> String {
 }
 
 fn again(state: &Orchestration) -> String {
+    if let Some(how) = words::out_of_budget(state) {
+        return how;
+    }
     let some = state.tasks.iter().any(|t| matches!(t.state, TaskState::Failed | TaskState::Cancelled));
     if some { format!("`{COMMAND} --retry` runs again what failed or was cancelled.") } else { String::new() }
 }

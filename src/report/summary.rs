@@ -45,6 +45,7 @@ fn shape(orchestration: &Orchestration) -> String {
         let why = match (t.state, t.pull_request) {
             (TaskState::InReview, Some(pull)) => format!("in review as PR #{pull}"),
             (TaskState::InReview, None) => "in review".to_owned(),
+            (TaskState::Blocked, _) if t.is_out_of_budget() => "not begun, the budget is used up".to_owned(),
             (TaskState::Blocked, _) => {
                 let why = t.failure.as_ref().map(|f| f.message.trim_end_matches('.')).unwrap_or_default();
                 if why.is_empty() {
@@ -103,15 +104,18 @@ fn next_steps(orchestration: &Orchestration) -> String {
         let s = if completed == 1 { "" } else { "s" };
         steps.push(format!("- Review the pull request{s} above. Merging one closes its sub-issue."));
     }
+    let money = words::out_of_budget(orchestration);
+    let failed: Vec<String> = if money.is_some() { affordable(orchestration) } else { failed };
     if !failed.is_empty() {
         steps.push(format!(
             "- Run what failed again: comment `/orchestrate --retry` here, on the sub-issue or on its follow-up (here also with numbers: `/orchestrate --retry {}`).",
             failed.join(",")
         ));
     }
-    if cancelled > 0 && failed.is_empty() {
+    if cancelled > 0 && failed.is_empty() && money.is_none() {
         steps.push("- Run what was cancelled: comment `/orchestrate --retry` here or on its sub-issue. Branches that were pushed are kept.".to_owned());
     }
+    steps.extend(money.map(|how| format!("- {how}")));
     let closed = orchestration.tasks.iter().filter(|t| t.state == TaskState::Blocked);
     if closed.filter(|t| orchestration.closed_before(t).is_some()).count() > 0 {
         steps.push("- What is blocked waits for a pull request that was closed without a merge. Do that work another way, tick it off, and comment `/orchestrate` for the rest.".to_owned());
@@ -126,9 +130,15 @@ fn next_steps(orchestration: &Orchestration) -> String {
     if steps.is_empty() { String::new() } else { format!("\n### Next steps\n{}\n", steps.join("\n")) }
 }
 
+/// Failed tasks that there is money for.
+fn affordable(orchestration: &Orchestration) -> Vec<String> {
+    let failed = orchestration.tasks.iter().filter(|t| t.state == TaskState::Failed);
+    failed.filter(|t| orchestration.used_up(t).is_none()).map(|t| t.number.to_string()).collect()
+}
+
 fn figures(orchestration: &Orchestration, web_url: &str) -> String {
     let run = &orchestration.run;
-    let (usd, tokens) = words::spent(orchestration);
+    let (_, tokens) = words::spent(orchestration);
     let tokens = if tokens > 0 { format!(", {tokens} tokens") } else { String::new() };
     let base = match web_url {
         "" => format!("`{}` at {}", run.base, run.base_sha.short()),
@@ -143,7 +153,7 @@ fn figures(orchestration: &Orchestration, web_url: &str) -> String {
     format!(
         "\nTime: {} · Cost: {}{tokens} · Sandbox: {} · Base: {base} · Run: `{}`\n",
         words::duration(run.usage.active_seconds),
-        words::cost(usd),
+        words::cost_of_run(orchestration),
         words::tier(run),
         run.orchestration_id,
     )

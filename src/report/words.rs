@@ -1,7 +1,8 @@
 //! Small pieces of wording that several reports share.
 
 use super::escape;
-use crate::domain::{Orchestration, Run, Task, TaskState};
+use crate::domain::command::COMMAND;
+use crate::domain::{Orchestration, Run, Task, TaskState, Usd, UsedUp};
 use jiff::Timestamp;
 
 /// `15m 32s`, `1h 8m`, `4s`.
@@ -23,6 +24,50 @@ pub(super) fn time(at: Timestamp) -> String {
 /// `$0.42`; `–` when nothing is known.
 pub(super) fn cost(usd: f64) -> String {
     if usd > 0.0 { format!("${usd:.2}") } else { "–".to_owned() }
+}
+
+/// `$3.20 of $20.00` where there is a budget, else `$3.20`.
+pub(super) fn cost_of_run(orchestration: &Orchestration) -> String {
+    let spent = cost(orchestration.cost_usd());
+    match orchestration.run.policy.run_usd {
+        Some(budget) => format!("{spent} of {budget}"),
+        None => spent,
+    }
+}
+
+/// How to go on where money is what is missing; `None` where it is not.
+pub(super) fn out_of_budget(orchestration: &Orchestration) -> Option<String> {
+    let (run, left) = (&orchestration.run, |t: &&Task| {
+        matches!(t.state, TaskState::Failed | TaskState::Cancelled | TaskState::Blocked)
+    });
+    let mut of_tasks = Vec::new();
+    for task in orchestration.tasks.iter().filter(left) {
+        match orchestration.used_up(task) {
+            None => {}
+            Some(UsedUp::Run(budget)) => {
+                let more = Usd::of(budget.dollars() * 2.0).unwrap_or(budget);
+                return Some(format!(
+                    "The budget of this run, {budget}, is used up: {} was spent. To go on with what is left, comment `{COMMAND} --budget {}` on #{} for a new run: what has a pull request is not run again, and open sub-issues are used again. No run may cost more than `[budget] run_usd` in `.github/divisi.toml` and this server allow.",
+                    cost(orchestration.cost_usd()),
+                    more.plain(),
+                    run.master.number
+                ));
+            }
+            Some(UsedUp::Task(_)) => of_tasks.push(task.number),
+        }
+    }
+    let (first, budget) = (of_tasks.first()?, run.policy.task_usd?);
+    let list: Vec<String> = of_tasks.iter().map(ToString::to_string).collect();
+    let tasks = if of_tasks.len() == 1 {
+        format!("Task {first} has")
+    } else {
+        format!("Tasks {} have each", list.join(", "))
+    };
+    Some(format!(
+        "{tasks} used up the {budget} that `[budget] task_usd` in `.github/divisi.toml` gives a task. To go on, raise it there and comment `{COMMAND} --only {}` on #{} for a new run.",
+        list.join(","),
+        run.master.number
+    ))
 }
 
 /// Seconds of a task so far.
@@ -50,6 +95,7 @@ pub(super) fn state(task: &Task) -> String {
         TaskState::Completed => "✅ completed".to_owned(),
         TaskState::Failed => "❌ failed".to_owned(),
         TaskState::Cancelled => "⏹ cancelled".to_owned(),
+        TaskState::Blocked if task.is_out_of_budget() => "⏸ not begun: the budget is used up".to_owned(),
         TaskState::Blocked => "⏸ blocked".to_owned(),
         TaskState::InReview => "👀 in review".to_owned(),
     }

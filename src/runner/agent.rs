@@ -42,6 +42,7 @@ impl Attempt {
             status_file: paths.status_dir.join(STATUS_FILE),
             model_access: None,
             timeout: self.policy.agent_timeout,
+            budget_usd: self.budget_left(),
             task: self.held.attempt.task,
             master: brief.master,
             sub_issue: brief.sub_issue,
@@ -49,6 +50,11 @@ impl Attempt {
             command: config.command.clone(),
             extra_env: config.env.clone(),
         }
+    }
+
+    /// US dollars that an agent's process that starts now may use: the control plane tells what the attempt may cost.
+    fn budget_left(&self) -> Option<f64> {
+        self.policy.task_usd.map(|usd| (usd.dollars() - self.tally.spent().cost_usd).max(0.0))
     }
 
     /// Opens the agent's way to its model, if it has one.
@@ -184,6 +190,11 @@ impl<'a> Reader<'a> {
         }
         for event in self.kind.read_line(&output.line) {
             self.seen.take(&event);
+            if matches!(event, AgentEvent::Usage { .. }) {
+                self.attempt.tally.agent(&self.seen);
+                let cost_usd = self.attempt.tally.spent().cost_usd;
+                self.attempt.held.show(|progress| progress.cost_usd = cost_usd);
+            }
             if let Some(text) = words(&event) {
                 self.say(text.as_bytes());
                 self.note(|| text);

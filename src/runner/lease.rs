@@ -134,7 +134,11 @@ impl Held {
 
     /// Names what is done now.
     pub(super) fn stage(&self, stage: &str) {
-        *lock(&self.progress) = Progress { stage: stage.to_owned(), ..Progress::default() };
+        {
+            let mut progress = lock(&self.progress);
+            let cost_usd = progress.cost_usd;
+            *progress = Progress { stage: stage.to_owned(), cost_usd, ..Progress::default() };
+        }
         if let Some(news) = self.news.get() {
             news.notify_one();
         }

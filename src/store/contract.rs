@@ -1,14 +1,17 @@
 //! The `Store` trait: what the rest of the crate may ask of a database.
 
+use crate::domain::estimate::History;
 use crate::domain::explain::Places;
 use crate::domain::schedule::Limits;
 use crate::domain::{
     AttemptId, DeliveryId, Effect, EffectKey, Orchestration, Progress, Refusal, Remote, RunEvent, RunId,
-    RunnerId, Scope, Snapshot, Spent, TaskNumber,
+    RunPolicy, RunnerId, Scope, Snapshot, Spent, StartOptions, TaskNumber,
 };
+use crate::plan::Plan;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::collections::HashSet;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 /// Why a store operation did not happen. Nothing was changed then.
@@ -98,6 +101,51 @@ impl NewEffect {
     }
 }
 
+/// A plan that was posted, with everything that it was made of: it can be started exactly as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PostedPlan {
+    /// The repository's id.
+    pub repo: u64,
+    /// The issue's number.
+    pub issue: u64,
+    /// The delivery that asked for it, and whose answer the comment is.
+    pub delivery: DeliveryId,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The options, without that it was a dry run.
+    pub options: StartOptions,
+    /// The issue's title.
+    pub title: String,
+    /// The issue's text.
+    pub body: String,
+    /// The rules, lowered by the options and the server.
+    pub policy: RunPolicy,
+    /// The plan. Which tasks were left out follows from the options.
+    pub plan: Plan,
+    /// The issues that the plan names, by number.
+    pub linked: BTreeMap<u64, LinkedIssue>,
+}
+
+/// What is kept of an issue that a plan names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedIssue {
+    /// Whether it was open.
+    pub open: bool,
+    /// Fingerprint of its title and text.
+    pub text: String,
+}
+
+/// Whether people can have seen a posted plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Its comment is there.
+    Yes,
+    /// Its comment may be there, or will be.
+    NotYet,
+    /// GitHub refused the comment.
+    Never,
+}
+
 /// Everything that working on one delivery changes, in one transaction.
 #[derive(Clone, Debug)]
 pub struct Settlement {
@@ -114,12 +162,22 @@ pub struct Settlement {
     pub start: Option<Orchestration>,
     /// An event for a run that exists.
     pub change: Option<(RunId, RunEvent)>,
+    /// A plan that its answer tells: it takes the place of the one that the issue had. A start takes that away.
+    pub posted: Option<Box<PostedPlan>>,
 }
 
 impl Settlement {
     /// The delivery is done and changes nothing.
     pub fn only(delivery: DeliveryId) -> Self {
-        Self { delivery, trigger: None, note: String::new(), effects: Vec::new(), start: None, change: None }
+        Self {
+            delivery,
+            trigger: None,
+            note: String::new(),
+            effects: Vec::new(),
+            start: None,
+            change: None,
+            posted: None,
+        }
     }
 }
 
@@ -233,6 +291,9 @@ impl TaskRole {
     }
 }
 
+/// So many attempts at most are a history: what was long ago says little of now.
+pub const HISTORY: u32 = 200;
+
 /// The database. Every method is one transaction unless it says otherwise; every error means that nothing changed.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -261,6 +322,9 @@ pub trait Store: Send + Sync {
 
     /// Which of these GUIDs were committed here.
     async fn deliveries_known(&self, ids: &[DeliveryId]) -> Result<HashSet<DeliveryId>, StoreError>;
+    /// The plan of an issue that was posted last and not started since, and whether people can have seen it. One that this
+    /// version cannot read counts as none.
+    async fn plan_posted(&self, repo: u64, issue: u64) -> Result<Option<(PostedPlan, Told)>, StoreError>;
     /// Whether a delivery waits to be worked on, due or not.
     async fn deliveries_waiting(&self) -> Result<bool, StoreError>;
     /// Whether a delivery has told that the trigger label was put on this issue, ever.
@@ -418,6 +482,9 @@ pub trait Store: Send + Sync {
     /// Those of `attempts` that this host has a lease on, or may yet be handed to resume.
     async fn attempts_kept(&self, host: &str, attempts: Vec<AttemptId>)
     -> Result<Vec<AttemptId>, StoreError>;
+    /// What the newest attempts of this agent took that led to a result, at most [`HISTORY`] of them: those in this repository, or
+    /// where there are none, in all.
+    async fn history(&self, repo: u64, agent: &str) -> Result<History, StoreError>;
     /// The runners that are registered, with what they hold, and how many attempts of the installation are alive.
     async fn places(&self, installation: u64) -> Result<Places, StoreError>;
 

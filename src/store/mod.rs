@@ -8,7 +8,7 @@ mod rows;
 mod sqlite;
 
 pub use contract::{
-    Beat, Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, Received, Recorded, RunnerSeen,
-    Settled, Settlement, Store, StoreError, TaskRole, Tick, Ticked,
+    Beat, Claimed, HISTORY, InboxDelivery, Intent, LinkedIssue, Mark, NewDelivery, NewEffect, PostedPlan,
+    Received, Recorded, RunnerSeen, Settled, Settlement, Store, StoreError, TaskRole, Tick, Ticked, Told,
 };
 pub use sqlite::Sqlite;

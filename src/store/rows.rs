@@ -140,12 +140,7 @@ impl TryFrom<CandidateRow> for Candidate {
             run: RunId::new(row.run_id),
             task: small(row.number)?,
             agent: row.agent,
-            size: match row.size.as_str() {
-                "S" => Size::S,
-                "M" => Size::M,
-                "L" => Size::L,
-                other => return Err(StoreError::Corrupt(format!("a task's size is `{other}`"))),
-            },
+            size: read_size(&row.size)?,
             run_alive: small(row.run_alive)?,
             run_limit: row.max_workers.map(small).transpose()?,
             installation_alive: small(row.installation_alive)?,
@@ -171,7 +166,18 @@ impl LiveRow {
     }
 }
 
-fn size_name(size: Size) -> &'static str {
+/// A stored size.
+pub(super) fn read_size(text: &str) -> Result<Size, StoreError> {
+    match text {
+        "S" => Ok(Size::S),
+        "M" => Ok(Size::M),
+        "L" => Ok(Size::L),
+        other => Err(StoreError::Corrupt(format!("a task's size is `{other}`"))),
+    }
+}
+
+/// A size as it is stored.
+pub(super) fn size_name(size: Size) -> &'static str {
     match size {
         Size::S => "S",
         Size::M => "M",

@@ -122,6 +122,7 @@ async fn attempt(world: &World, task: u32, title: &str) -> Done {
             dummy_key: egress.dummy_key().to_owned(),
         }),
         timeout: Duration::from_secs(50),
+        budget_usd: None,
         task,
         master: 1,
         sub_issue: 10 + u64::from(task),

@@ -1,4 +1,4 @@
-//! End-to-end tests with the real agent CLI.
+//! End-to-end tests with the real agent CLI and the real browser.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,6 +9,7 @@
 
 mod claude_alone;
 mod cli;
+mod mermaid;
 mod model_server;
 mod resumes;
 mod scripts;

@@ -1,6 +1,7 @@
 //! The plan reader: against labelled master issues, measured; against other parsers' cases; against any text at all.
 
 mod digest;
+mod disguise;
 mod habits;
 mod peers;
 mod score;
@@ -14,6 +15,7 @@ use std::path::Path;
 struct Case {
     id: String,
     source: String,
+    shape: Vec<String>,
     title: String,
     body: String,
     expected: Expected,
@@ -55,6 +57,16 @@ fn cases() -> Vec<Case> {
 /// Further issues in shapes that the corpus lacks.
 fn shapes() -> Vec<Case> {
     labelled("shapes")
+}
+
+/// Further issues after real ones, in the corpus's own mix, written down before the reader saw them.
+fn unseen() -> Vec<Case> {
+    labelled("unseen")
+}
+
+/// The same, written down after the reader had learned from [`unseen`].
+fn blind() -> Vec<Case> {
+    labelled("blind")
 }
 
 fn labelled(name: &str) -> Vec<Case> {

@@ -4,6 +4,7 @@ mod effects;
 mod inbox;
 mod leases;
 mod limits;
+mod plans;
 mod resume;
 mod runs;
 mod sqlite;
@@ -77,6 +78,7 @@ fn settlement(id: &str) -> Settlement {
         effects: vec![],
         start: None,
         change: None,
+        posted: None,
     }
 }
 

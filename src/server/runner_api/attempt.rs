@@ -124,7 +124,7 @@ pub(super) async fn policy(
     Json(request): Json<wire::PolicyRequest>,
 ) -> Result<Json<wire::Policy>, Problem> {
     let attempt = held(&api, attempt, request.epoch, &request.runner).await?;
-    let policy = api.store.snapshot(&attempt.run).await?.orchestration.run.policy;
+    let policy = convert::policy(api.store.snapshot(&attempt.run).await?.orchestration, attempt.task);
     Ok(Json(wire::Policy { policy }))
 }
 

@@ -1,7 +1,7 @@
 //! Domain to wire and back, once.
 
 use crate::dispatch::wire;
-use crate::domain::{Halt, Orchestration, Published, Repo, TaskEvent, TaskNumber};
+use crate::domain::{Halt, Orchestration, Published, Repo, RunPolicy, TaskEvent, TaskNumber, Usd};
 use crate::store::Claimed;
 
 /// What a runner is told about a claimed attempt; `None` if its task has no sub-issue, which a ready task has.
@@ -40,6 +40,13 @@ pub(super) fn assignment(claimed: &Claimed, web_url: &str, author: &str) -> Opti
     })
 }
 
+/// The rules of an attempt: those of its run, with what is left of the budgets as what the task may cost.
+pub(super) fn policy(run: Orchestration, task: TaskNumber) -> RunPolicy {
+    let left = run.task(task).and_then(|t| run.left_usd(t));
+    let task_usd = left.map(|left| Usd::of(left.max(Usd::LEAST)).unwrap_or(Usd::whole(1_000_000)));
+    RunPolicy { task_usd, ..run.run.policy }
+}
+
 /// Where git finds a repository.
 pub(super) fn clone_url(repo: &Repo, web_url: &str) -> String {
     format!("{}/{}.git", web_url.trim_end_matches('/'), repo.full_name())
@@ -70,7 +77,7 @@ fn session(run: &str, task: u32, epoch: u64) -> String {
 /// What the runner of a task whose lease was renewed is told: to go on, or to stop.
 pub(super) fn verdict(run: &Orchestration, task: TaskNumber) -> wire::Verdict {
     match run.task(task).and_then(|t| t.halt) {
-        Some(Halt::Cancel | Halt::Hold) => wire::Verdict::Cancel,
+        Some(Halt::Cancel | Halt::Hold | Halt::Budget) => wire::Verdict::Cancel,
         None => wire::Verdict::Renewed,
     }
 }

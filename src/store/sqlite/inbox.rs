@@ -1,6 +1,6 @@
 //! Deliveries that are stored: looked at in order, settled together with what they change, removed when they are old.
 
-use super::{Sqlite, effects, runs};
+use super::{Sqlite, effects, plans, runs};
 use crate::domain::DeliveryId;
 use crate::store::rows::{ms, small, time, to_json};
 use crate::store::{InboxDelivery, Settled, Settlement, StoreError};
@@ -94,10 +94,14 @@ pub(super) async fn settled(
     }
     let scope = crate::domain::Scope::Delivery(settlement.delivery.clone());
     effects::add(&mut tx, &scope, &settlement.effects).await?;
-    if let Some(start) = &settlement.start
-        && !runs::inserted(&mut tx, start).await?
-    {
-        return Ok(Settled::Conflict);
+    if let Some(start) = &settlement.start {
+        if !runs::inserted(&mut tx, start).await? {
+            return Ok(Settled::Conflict);
+        }
+        plans::forget(&mut tx, start.run.repo.id, start.run.master.number).await?;
+    }
+    if let Some(posted) = &settlement.posted {
+        plans::keep(&mut tx, posted).await?;
     }
     if let Some((run, event)) = &settlement.change {
         match runs::change(&mut tx, run, event, now).await {

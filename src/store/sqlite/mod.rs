@@ -6,10 +6,12 @@
 mod effects;
 mod error;
 mod file;
+mod history;
 mod inbox;
 mod leases;
 mod limits;
 mod marks;
+mod plans;
 mod questions;
 mod runs;
 mod ticks;
@@ -17,9 +19,10 @@ mod turn;
 mod writer;
 
 use super::{
-    Beat, Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, Received, Recorded, RunnerSeen,
-    Settled, Settlement, Store, StoreError, TaskRole, Tick, Ticked,
+    Beat, Claimed, InboxDelivery, Intent, Mark, NewDelivery, NewEffect, PostedPlan, Received, Recorded,
+    RunnerSeen, Settled, Settlement, Store, StoreError, TaskRole, Tick, Ticked, Told,
 };
+use crate::domain::estimate::History;
 use crate::domain::explain::Places;
 use crate::domain::schedule::Limits;
 use crate::domain::{
@@ -173,6 +176,9 @@ impl Store for Sqlite {
 
     async fn deliveries_known(&self, ids: &[DeliveryId]) -> Result<HashSet<DeliveryId>, StoreError> {
         marks::known(self, ids).await
+    }
+    async fn plan_posted(&self, repo: u64, issue: u64) -> Result<Option<(PostedPlan, Told)>, StoreError> {
+        plans::posted(self, repo, issue).await
     }
     async fn deliveries_waiting(&self) -> Result<bool, StoreError> {
         marks::waiting(self).await
@@ -351,6 +357,9 @@ impl Store for Sqlite {
         leases::ended_by(self, attempt).await
     }
 
+    async fn history(&self, repo: u64, agent: &str) -> Result<History, StoreError> {
+        history::of(self, repo, agent).await
+    }
     async fn places(&self, installation: u64) -> Result<Places, StoreError> {
         questions::places(self, installation).await
     }

@@ -1,6 +1,6 @@
 //! Runs and their tasks: the one place where a state is replaced.
 
-use super::{Sqlite, effects};
+use super::{Sqlite, effects, history};
 use crate::domain::{Orchestration, Refusal, RunEvent, RunId, Scope, Snapshot, Task, TaskEvent, TaskState};
 use crate::store::rows::{Loaded, RunRow, TaskColumns, int, ms, to_json};
 use crate::store::{Recorded, StoreError};
@@ -125,6 +125,7 @@ pub(super) async fn apply(
         if old != new {
             task_replaced(&mut *conn, &run.id, old, new).await?;
             attempt_followed(&mut *conn, &run.id, old, new, event, now).await?;
+            history::kept(&mut *conn, run, new, event, now).await?;
         }
     }
     Ok(Loaded { version: before.version + 1, recheck: before.recheck, orchestration: after })

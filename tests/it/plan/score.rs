@@ -1,6 +1,6 @@
 //! How well the labelled issues are read, by the rules of `tests/fixtures/plans/LABELLING.md`.
 
-use super::{Case, cases, read, shapes};
+use super::{Case, blind, cases, read, shapes, unseen};
 use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization;
 
@@ -238,4 +238,28 @@ fn further_shapes_are_read_at_least_this_well() {
     assert!(figures.empty >= 0.95, "empty on negatives {:.3}", figures.empty);
     assert!(figures.master >= 0.95, "master {:.3}", figures.master);
     assert!(figures.edges >= 0.85, "dependencies F1 {:.3}", figures.edges);
+}
+
+#[test]
+fn issues_written_down_unseen_are_read_at_least_this_well() {
+    let unseen = unseen();
+    assert!(unseen.len() >= 68);
+    let figures = measure("unseen", &unseen);
+    assert!(figures.titles >= 0.95, "titles F1 {:.3}", figures.titles);
+    assert!(figures.exact >= 0.85, "exact lists {:.3}", figures.exact);
+    assert!(figures.empty >= 0.95, "empty on negatives {:.3}", figures.empty);
+    assert!(figures.master >= 0.95, "master {:.3}", figures.master);
+    assert!(figures.edges >= 0.85, "dependencies F1 {:.3}", figures.edges);
+}
+
+#[test]
+fn issues_written_down_after_that_are_read_at_least_this_well() {
+    let blind = blind();
+    assert!(blind.len() >= 93);
+    let figures = measure("blind", &blind);
+    assert!(figures.titles >= 0.90, "titles F1 {:.3}", figures.titles);
+    assert!(figures.exact >= 0.85, "exact lists {:.3}", figures.exact);
+    assert!(figures.empty >= 0.80, "empty on negatives {:.3}", figures.empty);
+    assert!(figures.master >= 0.85, "master {:.3}", figures.master);
+    assert!(figures.edges >= 0.75, "dependencies F1 {:.3}", figures.edges);
 }

@@ -1,6 +1,6 @@
 //! Any text gives a sound plan, in time: properties over made-up Markdown, and a loop of mutations.
 
-use super::{cases, shapes};
+use super::{blind, cases, shapes, unseen};
 use crate::support::figures;
 use divisi::plan::{self, Plan};
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn check(title: &str, body: &str) -> Result<Plan, String> {
     }
     let body = body.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}");
     let lines = body.split('\n').count();
-    let spelled = body.replace("\\n", "\n");
+    let spelled = body.replace("$'\\n'", "\n").replace("\\n", "\n");
     let texts =
         [flat(&body), flat(&without_comments(&body)), flat(&spelled), flat(&without_comments(&spelled))];
     for task in &plan.tasks {
@@ -317,7 +317,7 @@ fn mutated(dice: &mut Dice, body: &str, other: &str) -> String {
 #[test]
 fn mutations_of_the_labelled_issues_give_sound_plans() {
     let whole = Duration::from_secs(600);
-    let bodies: Vec<_> = cases().into_iter().chain(shapes()).collect();
+    let bodies: Vec<_> = cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).collect();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let began = Instant::now();
     let (mut runs, mut bytes, mut slowest) = (0u64, 0usize, Duration::ZERO);

@@ -1,6 +1,8 @@
 //! What people see: each scenario drives the shipped binary through webhooks and looks at the simulated GitHub.
 
 mod agents;
+mod approve;
+mod budget;
 mod by_hand_issues;
 mod by_hand_repository;
 mod cancel;

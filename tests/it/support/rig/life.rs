@@ -162,6 +162,7 @@ async fn live(shared: &Arc<Shared>, wire: &Arc<Wire>) {
         lease: LEASE,
         catch_up_every: CATCH_UP,
         runs_per_repo: 2,
+        cost_per_run: divisi::domain::Usd::whole(50),
         attempts_per_installation: 20,
         agents: vec!["test".to_owned()],
         agent: None,

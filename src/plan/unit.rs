@@ -1,0 +1,165 @@
+//! Whether a text names itself a master issue, and what shows that it is one unit of work instead (R1, R2).
+
+use super::outline::{Content, Outline};
+use super::purpose::is_order;
+use super::select::texts;
+use super::text::{bold_line, has_any, plain, spaced};
+use super::words;
+
+/// `Part of #12.`, `Parent: #12`: a line that says which issue this one belongs to.
+pub(super) fn names_its_parent(outline: &Outline) -> bool {
+    const LONGEST: usize = 80;
+    outline.sections.iter().flat_map(texts).any(|line| {
+        let words = spaced(line);
+        let starts = [
+            " part of ",
+            " parent ",
+            " parte de ",
+            " teil von ",
+            " fait partie de ",
+            " child of ",
+            " sub issue of ",
+        ];
+        line.len() < LONGEST && line.contains('#') && starts.iter().any(|start| words.starts_with(start))
+    })
+}
+
+/// Whether the word for a master is what stands in front of the colon or in brackets.
+pub(super) fn is_tagged_master(title: &str) -> bool {
+    let tag = title
+        .split_once(':')
+        .map(|(tag, _)| tag)
+        .or_else(|| title.strip_prefix('[')?.split_once(']').map(|(tag, _)| tag));
+    // `Epic 4b:`, `Release checklist:`; in `Epic runner service: …` and `docs(epic): …` the word is no name.
+    let names = |tag: &str| {
+        let text = spaced(tag);
+        let words = text.split_whitespace().count();
+        words::DECLARED.any(&text) && (words <= 2 || ends_with_declared(&text)) && !is_change(tag)
+    };
+    tag.is_some_and(|tag| tag.len() < 30 && names(tag) && !is_order(tag)) && !only_belongs(title)
+}
+
+/// Whether a word for a master stands where a title says what the issue is: at an edge of one of its parts, or with its
+/// attribute behind it (`Q3 tracking issue for …`). In the middle of a sentence it is only spoken of.
+pub(super) fn stands_as_a_name(title: &str) -> bool {
+    let parts = title
+        .split([':', '：', '|', '—', '–', '(', ')', '（', '）', '[', ']', ',', '·', '/'])
+        .flat_map(|part| part.split(" - "));
+    parts.map(spaced).any(|part| {
+        let Some(at) = words::DECLARED.place(&part) else { return false };
+        let before = part[..at].split_whitespace().count();
+        let behind: Vec<&str> = part[at..].split_whitespace().collect();
+        let attribute = (1..=3).filter_map(|n| behind.get(n)).any(|word| words::ATTRIBUTE_FOLLOWS.has(word));
+        !part.is_ascii() || before <= 1 || behind.len() <= 2 || attribute || ends_with_declared(&part)
+    })
+}
+
+/// `Milestone 2: Change …`: the tag says where an order belongs.
+pub(super) fn only_belongs(title: &str) -> bool {
+    let parts = title.split_once(':').or_else(|| title.strip_prefix('[')?.split_once(']'));
+    parts.is_some_and(|(tag, rest)| {
+        has_any(&spaced(tag), &["milestone", "sprint", "hito", "marco", "meilenstein"]) && is_order(rest)
+    })
+}
+
+/// A title without the names of files (`ROADMAP.md`) and what stands in code marks.
+pub(super) fn without_files(title: &str) -> String {
+    let outside = title.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    let is_file = |word: &&str| {
+        word.rsplit_once('.').is_some_and(|(stem, end)| {
+            !stem.is_empty() && (2..=4).contains(&end.len()) && end.chars().all(|c| c.is_ascii_lowercase())
+        })
+    };
+    outside.split_whitespace().filter(|word| !is_file(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the last word that is no number, or the two last, are a word for a master issue.
+pub(super) fn ends_with_declared(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let end =
+        words.iter().rposition(|word| !word.contains(|c: char| c.is_ascii_digit())).map_or(0, |at| at + 1);
+    (1..=2.min(end)).any(|last| words::DECLARED.any(&format!(" {} ", words[end - last..end].join(" "))))
+}
+
+/// `V1-GP7 - Create …`, `P1-008 Create …` → `Create …`: what stands in front numbers the issue.
+pub(super) fn without_identifier(title: &str) -> &str {
+    let Some((first, rest)) = title.trim_start().split_once(' ') else { return title };
+    let bare = first.trim_matches(['[', ']', ':', '.']);
+    let is_id = bare.contains(|c: char| c.is_ascii_digit())
+        && bare.contains('-')
+        && bare.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '-' | '.'));
+    if is_id { rest.trim_start_matches(['-', '—', '–', ':', '·', '|', ' ']) } else { title }
+}
+
+/// `feat(ui)`, `fix`: the kind of a change in front of a title.
+pub(super) fn is_change(tag: &str) -> bool {
+    let word = tag.split(['(', '!']).next().unwrap_or("").trim().to_lowercase();
+    matches!(
+        word.as_str(),
+        "feat" | "fix" | "chore" | "docs" | "refactor" | "test" | "ci" | "build" | "perf" | "style"
+    )
+}
+
+/// R2: a form for reports, requests or pull requests, by its headings or the bold items that stand for them.
+pub(super) fn is_form(outline: &Outline) -> bool {
+    // A word alone (`Drawbacks`) is a field only where it is the whole heading.
+    let asks = |text: &str| {
+        let text = spaced(text);
+        words::FORM.any_long(&text) || text.split_whitespace().count() <= 2 && words::FORM.any(&text)
+    };
+    outline.sections.iter().enumerate().any(|(index, section)| {
+        index > 0 && asks(&section.title)
+            || section.content.iter().any(|content| match content {
+                Content::List(list) => list.items.iter().any(|item| bold_line(&item.title).is_some_and(asks)),
+                Content::Text(_) | Content::Table(_) => false,
+            })
+    })
+}
+
+/// R2: a user story is one unit of work; what stands below it are its criteria, unless a section is called tasks.
+pub(super) fn is_story(outline: &Outline) -> bool {
+    outline.sections.iter().any(|section| {
+        let heading = spaced(&section.title);
+        let told = texts(section).any(|line| {
+            let words = spaced(line);
+            let starts = [" as a ", " as an ", " as the ", " como ", " en tant que ", " als "];
+            let wants = [
+                "i want",
+                "i need",
+                "i can",
+                "we need",
+                "quiero",
+                "quero",
+                "je veux",
+                "je souhaite",
+                "mochte ich",
+            ];
+            starts.iter().any(|start| words.starts_with(start)) && has_any(&words, &wants)
+        });
+        told || section.level > 0 && heading.trim() == "user story"
+    })
+}
+
+/// A story's slots with what they are for in brackets: `As a (who)`, `I want <goal>`.
+fn is_slot(line: &str) -> bool {
+    let line = plain(line).to_lowercase();
+    let after = ["as a ", "as an ", "i want ", "so that "].iter().find_map(|start| line.strip_prefix(start));
+    after.is_some_and(|rest| {
+        let open = rest.find(['(', '<', '[', '{']);
+        open.is_some_and(|at| rest[..at].split_whitespace().count() <= 1) || rest.starts_with("...")
+    })
+}
+
+/// R2: a template that nobody has filled in.
+pub(super) fn is_template(outline: &Outline) -> bool {
+    // `As a ..., I want to ...` is two slots in one line.
+    const FEWEST: usize = 2;
+    let slots_of =
+        |line: &String| usize::from(is_slot(line)) * (1 + usize::from(line.matches("...").count() > 1));
+    let slots = outline.sections.iter().flat_map(|section| &section.content).map(|content| match content {
+        Content::List(list) => list.items.iter().filter(|item| is_slot(&item.title)).count(),
+        Content::Text(lines) => lines.iter().map(slots_of).sum(),
+        Content::Table(_) => 0,
+    });
+    slots.sum::<usize>() >= FEWEST
+}
