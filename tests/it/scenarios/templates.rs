@@ -46,7 +46,8 @@ async fn sub_issues_follow_the_template_that_the_run_began_with() {
     world.github.push_files(REPO, "mia", "main", "Other rules", &files).expect("a push");
     world.until_ended(1).await;
     world.github.read(|w| {
-        let children = w.sub_issues(REPO, master);
+        let mut children = w.sub_issues(REPO, master);
+        children.sort_by_key(|child| child.title.clone());
         assert_eq!(children.len(), 3);
         assert_eq!(w.issues(REPO).len(), 5, "no second sub-issue");
         for (n, child) in children.iter().enumerate() {
