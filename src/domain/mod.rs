@@ -22,6 +22,7 @@ mod run;
 pub mod schedule;
 pub mod survey;
 mod task;
+mod task_event;
 mod template;
 mod waiting;
 
@@ -40,7 +41,8 @@ pub use run::{
     Gone, IssueTitle, Orchestration, Outcome, Run, RunEvent, RunLabels, RunState, Stops, Suspension, Target,
     Usage,
 };
-pub use task::{Halt, MAX_CRASHES, MAX_LOSSES, RESUME_GRACE, Refusal, Task, TaskEvent, TaskState};
+pub use task::{Halt, MAX_CRASHES, MAX_LOSSES, RESUME_GRACE, Task, TaskState};
+pub use task_event::{Refusal, TaskEvent};
 pub use template::{Flaw, IssueTemplate, Part, Placeholder, parts};
 
 #[cfg(test)]

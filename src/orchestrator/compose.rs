@@ -181,14 +181,13 @@ fn notes(found: &Found, tasks: &[Task], places: &Places) -> Vec<Note> {
     });
     let pair = (live == 2 && found.policy.min_tasks > 1).then_some(Note::Pair);
     let room = Note::of_places(places, &found.policy.agent, found.policy.max_workers, live);
-    let remarks = found.plan.remarks.iter().filter_map(|remark| match remark {
-        Remark::Elsewhere { name } => Some(Note::Elsewhere { name: name.clone() }),
-        Remark::BlockedOutside { task, by } => {
-            Some(Note::BlockedOutside { task: runs(*task)?, by: by.clone() })
+    let told = found.plan.notes().into_iter().filter(|note| match note {
+        Note::BlockedOutside { task, .. } => {
+            tasks.iter().any(|t| t.number == *task && !t.state.is_terminal())
         }
+        _ => true,
     });
-    let unsearched = found.plan.unsearched.clone().map(Note::Unsearched);
-    remarks.chain(beside).chain(pair).chain(room).chain(unsearched).collect()
+    told.chain(beside).chain(pair).chain(room).collect()
 }
 
 /// The same task in the master's earlier run: by the issue it is, else by its title; each stands for one.

@@ -3,6 +3,7 @@
 
 use super::model::{Confidence, Dependency, Plan, PlannedTask};
 use super::{mention, text};
+use crate::domain::Note;
 use serde::{Deserialize, Serialize};
 
 /// How the reason of a link ends.
@@ -33,6 +34,20 @@ pub enum Remark {
 }
 
 impl Plan {
+    /// What is worth a word to people, whichever way the plan goes: what GitHub knows and the plan does not take, and that nobody
+    /// searched the repository.
+    pub fn notes(&self) -> Vec<Note> {
+        let remark = |remark: &Remark| match remark {
+            Remark::Elsewhere { name } => Some(Note::Elsewhere { name: name.clone() }),
+            Remark::BlockedOutside { task, by } => {
+                let task = self.open().any(|i| i == *task).then(|| self.number(*task)).flatten()?;
+                Some(Note::BlockedOutside { task, by: by.clone() })
+            }
+        };
+        let unsearched = self.unsearched.clone().map(Note::Unsearched);
+        self.remarks.iter().filter_map(remark).chain(unsearched).collect()
+    }
+
     /// Takes the master's sub-issues in, in their order. One that the text names, or that has the title of a task which
     /// names no other issue, is that task; any other is a task of its own. What is closed is done.
     pub fn take_sub_issues(&mut self, issues: &[NativeIssue]) {

@@ -40,16 +40,8 @@ pub fn plan(
             graph(plan, policy.on_overlap, options.ordered, &mut text);
         }
     }
-    for remark in plan.remarks.iter().take(MOST_WARNINGS) {
-        let note = match remark {
-            Remark::Elsewhere { name } => Some(Note::Elsewhere { name: name.clone() }),
-            Remark::BlockedOutside { task, by } => {
-                open_number(plan, *task).map(|task| Note::BlockedOutside { task, by: by.clone() })
-            }
-        };
-        if let Some(note) = note {
-            let _ = writeln!(text, "> {}\n", waiting::note(&note, escape::inline));
-        }
+    for note in plan.notes().iter().take(MOST_WARNINGS) {
+        let _ = writeln!(text, "> {}\n", waiting::note(note, escape::inline));
     }
     match waiting::not_started(plan, policy, options) {
         None => {
@@ -136,7 +128,8 @@ pub fn plan_text(plan: &Plan, policy: &RunPolicy, skipped: usize) -> String {
     if let Some(order) = order(plan).filter(|_| verdict == Verdict::Sequential) {
         let _ = writeln!(text, "\nOrder: {order}");
     }
-    let warnings = warnings(plan, policy.on_overlap, escape::line);
+    let mut warnings = warnings(plan, policy.on_overlap, escape::line);
+    warnings.extend(plan.notes().iter().take(MOST_WARNINGS).map(|note| waiting::note(note, escape::line)));
     if !warnings.is_empty() {
         let _ = write!(text, "\n{}\n", warnings.join("\n"));
     }
@@ -146,7 +139,7 @@ pub fn plan_text(plan: &Plan, policy: &RunPolicy, skipped: usize) -> String {
     text.trim_end().to_owned()
 }
 
-/// What is worth a word: pairs that run side by side and may touch the same place, and that nobody looked for some.
+/// Pairs that run side by side and may touch the same place.
 fn warnings(plan: &Plan, on_overlap: OnOverlap, shown: fn(&str, usize) -> String) -> Vec<String> {
     let beside: Vec<&Overlap> = plan.open_overlaps().filter(|o| !waits_by_overlap(o, on_overlap)).collect();
     let pair = |o: &&Overlap| {
@@ -158,7 +151,6 @@ fn warnings(plan: &Plan, on_overlap: OnOverlap, shown: fn(&str, usize) -> String
     if more > 0 {
         all.push(format!("And {more} more pairs."));
     }
-    all.extend(plan.unsearched.clone().map(|why| waiting::note(&Note::Unsearched(why), shown)));
     all
 }
 
