@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::github::event::EventIssue;
 use crate::github::{Issue, IssueState, RepoClient};
-use crate::plan::{Confidence, Plan, PlannedTask, Remark};
+use crate::plan::{Confidence, Plan, PlannedTask};
 use std::collections::{HashMap, HashSet};
 
 impl Orchestrator {

@@ -5,7 +5,7 @@ use crate::domain::command::COMMAND;
 use crate::domain::estimate::Estimate;
 use crate::domain::explain::Places;
 use crate::domain::{Note, OnOverlap, RunPolicy, Size, StartOptions};
-use crate::plan::{Confidence, Overlap, Plan, Remark, Verdict};
+use crate::plan::{Confidence, Overlap, Plan, Verdict};
 use std::fmt::Write as _;
 
 /// More edges than this are not drawn: GitHub's renderer refuses above 500, and nobody reads them.
