@@ -87,6 +87,13 @@ fn names_master_anywhere(title: &str) -> bool {
     stands_as_a_name(rest) || release && bare.contains(|c: char| c.is_ascii_digit())
 }
 
+/// Whether `Task 1` and its like are what somebody wants done: a heading calls them tasks, or there is no other text.
+pub(super) fn stand_ins_are_meant(outline: &Outline) -> bool {
+    let text = |content: &Content| matches!(content, Content::Text(lines) if !lines.is_empty());
+    outline.sections.iter().any(|section| words::CALLED.any(&spaced(&section.title)))
+        || !outline.sections.iter().any(|section| section.content.iter().any(text))
+}
+
 /// The tasks of the issue, in the order of the text.
 pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: &Declared) -> Vec<Draft> {
     let declared = said.master;
