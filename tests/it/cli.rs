@@ -339,7 +339,7 @@ fn a_plan_says_which_tasks_will_probably_change_the_same_file() {
     assert!(json["overlaps"][1].is_null() && json["unsearched"].is_null(), "{said}");
     let (_, said, _) = plan(&["-", "--repo", args[3]], body);
     assert!(
-        said.contains("Tasks 1 and 2 may get in each other's way: both probably change `src/tokenizer.rs`"),
+        said.contains("Tasks 1 and 2 run side by side and may touch the same place: both probably change `src/tokenizer.rs`"),
         "{said}"
     );
 }
