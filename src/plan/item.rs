@@ -262,8 +262,10 @@ fn bare_title(title: &str) -> String {
     }
 }
 
+/// What an item is for that heads others. `**Store** — each with its criteria`: what stands behind a dash tells of it.
 fn classify_item(item: &Item) -> Option<Kind> {
-    if item.lists.is_empty() { None } else { *item.heads.get_or_init(|| classify(&item.title)) }
+    let name = item.title.split(" — ").next().unwrap_or("");
+    if item.lists.is_empty() { None } else { *item.heads.get_or_init(|| classify(name)) }
 }
 
 /// An item that heads criteria, notes and the like.

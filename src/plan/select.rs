@@ -11,7 +11,7 @@ use super::table;
 use super::text::{has_any, plain, spaced};
 use super::trace::Chosen;
 use super::unit::{
-    ends_with_declared, is_change, is_form, is_story, is_tagged_master, is_template, names_its_parent,
+    ends_with_declared, is_change, is_change_report, is_form, is_request, is_story, is_tagged_master, is_template, names_its_parent,
     only_belongs, stands_as_a_name, without_files, without_identifier,
 };
 use super::words;
@@ -78,7 +78,7 @@ fn names_master_anywhere(title: &str) -> bool {
     let rest = title.split_once(':').filter(|(tag, _)| mark(tag)).map_or(title, |(_, rest)| rest);
     let rest = without_identifier(rest);
     let asks = title.trim_end().ends_with(['?', '？']) || spaced(title).starts_with(" question ");
-    if asks || is_order(rest) {
+    if asks || is_order(rest) || is_request(title) {
         return false;
     }
     let text = spaced(rest);
@@ -109,9 +109,12 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let called_boxes = select.any(|place| {
         place.marked && place.items > 1 && words::CALLED.any(&spaced(&outline.sections[place.section].title))
     });
+    let for_change = is_change_report(outline);
     let is_gate = |place: &Place| {
         let title = spaced(&outline.sections[place.section].title);
-        called_boxes && title.trim_end().ends_with("checklist") && !words::CALLED.any(&title)
+        let bare = title.trim();
+        called_boxes && bare.ends_with("checklist") && !words::CALLED.any(&title) && !bare.starts_with("release")
+            || for_change && bare == "checklist"
     };
     let marked = |place: &Place| {
         place.marked

@@ -91,6 +91,23 @@ pub(super) fn without_identifier(title: &str) -> &str {
     if is_id { rest.trim_start_matches(['-', '—', '–', ':', '·', '|', ' ']) } else { title }
 }
 
+/// `[Feature] …`, `Bug: …`: the title of one request or report, whatever it speaks of.
+pub(super) fn is_request(title: &str) -> bool {
+    let bare = title.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '[');
+    let tag = match bare.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map(|(tag, _)| tag),
+        None => bare.split_once(':').map(|(tag, _)| tag),
+    };
+    let request = |tag: &str| {
+        matches!(
+            spaced(tag).trim(),
+            "feature" | "feature request" | "feat" | "bug" | "bug report" | "request" | "enhancement" | "question"
+                | "fr" | "story" | "user story" | "us" | "idea" | "suggestion"
+        )
+    };
+    tag.is_some_and(request)
+}
+
 /// `feat(ui)`, `fix`: the kind of a change in front of a title.
 pub(super) fn is_change(tag: &str) -> bool {
     let word = tag.split(['(', '!']).next().unwrap_or("").trim().to_lowercase();
@@ -114,6 +131,16 @@ pub(super) fn is_form(outline: &Outline) -> bool {
                 Content::Text(_) | Content::Table(_) => false,
             })
     })
+}
+
+/// R2: what tells of a change and how it was tested is a pull request; a checklist in it is its author's.
+pub(super) fn is_change_report(outline: &Outline) -> bool {
+    let titles = || outline.sections.iter().map(|section| spaced(&section.title));
+    let tells = titles().any(|title| matches!(title.trim(), "summary" | "changes" | "what changed" | "what"));
+    let tested = titles().any(|title| {
+        matches!(title.trim(), "test plan" | "testing" | "tests" | "how to test" | "verification" | "validation")
+    });
+    tells && tested
 }
 
 /// R2: a user story is one unit of work; what stands below it are its criteria, unless a section is called tasks.
