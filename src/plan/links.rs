@@ -287,7 +287,8 @@ mod tests {
             let links = find(line, home);
             assert!(links.windows(2).all(|pair| pair[0].range.end <= pair[1].range.start), "{line}");
         }
-        let table = "| Title | State |\n|---|---|\n| [Try #12](https://github.com/o/my.repo/issues/12) | open |\n";
+        let table =
+            "| Title | State |\n|---|---|\n| [Try #12](https://github.com/o/my.repo/issues/12) | open |\n";
         let plan = crate::plan::read("Epic", table, None, home);
         assert_eq!(plan.tasks.len(), 1);
         assert_eq!(plan.tasks[0].existing_issue, Some(12));

@@ -54,6 +54,15 @@ pub(super) fn stands_as_a_name(title: &str) -> bool {
     })
 }
 
+/// `Umbrella epic for …`, `This is a tracker of …`: how the first words of a line (made by `spaced`) say what it heads.
+pub(super) fn calls_itself_master(line: &str) -> bool {
+    const NAMES: &[&str] = &["epic", "umbrella", "tracker", "tracking", "meta", "roadmap", "omnibus"];
+    const STARTS: &[&str] = &["this", "is", "an", "a", "the", "our", "issue"];
+    let mut words = line.split_whitespace().skip_while(|word| STARTS.contains(word));
+    let named = words.next().is_some_and(|word| NAMES.contains(&word));
+    named && words.take(4).any(|word| words::ATTRIBUTE_FOLLOWS.has(word) || matches!(word, "that" | "which"))
+}
+
 /// `Milestone 2: Change …`: the tag says where an order belongs.
 pub(super) fn only_belongs(title: &str) -> bool {
     let parts = title.split_once(':').or_else(|| title.strip_prefix('[')?.split_once(']'));
@@ -101,8 +110,20 @@ pub(super) fn is_request(title: &str) -> bool {
     let request = |tag: &str| {
         matches!(
             spaced(tag).trim(),
-            "feature" | "feature request" | "feat" | "bug" | "bug report" | "request" | "enhancement" | "question"
-                | "fr" | "story" | "user story" | "us" | "idea" | "suggestion"
+            "feature"
+                | "feature request"
+                | "feat"
+                | "bug"
+                | "bug report"
+                | "request"
+                | "enhancement"
+                | "question"
+                | "fr"
+                | "story"
+                | "user story"
+                | "us"
+                | "idea"
+                | "suggestion"
         )
     };
     tag.is_some_and(request)
@@ -138,7 +159,10 @@ pub(super) fn is_change_report(outline: &Outline) -> bool {
     let titles = || outline.sections.iter().map(|section| spaced(&section.title));
     let tells = titles().any(|title| matches!(title.trim(), "summary" | "changes" | "what changed" | "what"));
     let tested = titles().any(|title| {
-        matches!(title.trim(), "test plan" | "testing" | "tests" | "how to test" | "verification" | "validation")
+        matches!(
+            title.trim(),
+            "test plan" | "testing" | "tests" | "how to test" | "verification" | "validation"
+        )
     });
     tells && tested
 }

@@ -243,6 +243,8 @@ pub(super) static DECLARED_IN_BODY: Phrases = Phrases::of(&[
 pub(super) static NATIVE: Phrases = Phrases::of(&[
     "sub issues", "subissues", "sub issue", "child issues", "subissue", "sub incidencias", "サブイシュー", "子 issue", "子issue",
     "하위 이슈", "подзадачи",
+    "linked issues", "linked issue", "linked below", "linked here", "will be linked", "linked stories", "linked tickets",
+    "linked tasks", "child tickets", "child stories",
     "sub issue panel", "native sub issues", "subtarefas nativas", "子议题", "子 议题",
 ]);
 
