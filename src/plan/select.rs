@@ -63,7 +63,7 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
     let named =
         is_tagged_master(title) || in_title && (ends_with_declared(&words) || words::DECLARED.starts(&words));
     // An epic that is prose alone has its children elsewhere, too.
-    native |= named && outline.sections.iter().all(is_prose);
+    native |= named && outline.sections.iter().all(is_prose) && !is_form(outline);
     let is_list = is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title);
     Declared { master, in_title, named, is_list, native }
 }
@@ -146,6 +146,13 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         return beside_headings(&select, own_words, &|place| marked(place) && !inside_own(place.section));
     }
     let marked_work = select.any(|place| marked(place) && place.kind == Kind::Work);
+    // With criteria of its own and without a word of children, a text is one unit: a plan without boxes says how it is done,
+    // and the issues in it are facts.
+    let is_unit = outline.sections.iter().any(|section| section.own_kind && section.kind == Kind::Criteria);
+    let tells_how = |place: &Place| {
+        let title = spaced(&outline.sections[place.section].title);
+        is_unit && !declared && !place.links && HOW.iter().any(|word| title.trim_end().ends_with(word))
+    };
     // Beside a list of issues, wishes say why.
     let has_issues = select.any(|place| place.links && place.items > 1 && place.kind == Kind::Work);
     let work = |place: &Place| {
@@ -153,6 +160,7 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
             && !place.marked
             && (place.links || !marked_work)
             && !(place.wishes && has_issues)
+            && !tells_how(place)
     };
     // A section that is called tasks outweighs fewer boxes in sections that are called nothing.
     let called = select
@@ -168,8 +176,6 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     if boxes_only && !with_boxes.is_empty() {
         return select.choose(Chosen::Boxes, with_boxes);
     }
-    // With criteria of its own and without a word of children, a text is one unit, and the issues in it are facts.
-    let is_unit = outline.sections.iter().any(|section| section.own_kind && section.kind == Kind::Criteria);
     let has_links = select.any(|place| place.links && place.items > 1 && place.kind == Kind::Plain);
     let links = |place: &Place| {
         (place.links || declared && place.mentions_issues && has_links)
@@ -231,6 +237,9 @@ fn beside_headings(select: &Select<'_>, mut own: Vec<Draft>, beside: &dyn Fn(&Pl
     }
     own
 }
+
+/// What ends the name of a section that may as well say how one unit of work is done.
+const HOW: &[&str] = &["plan", "implementation", "approach"];
 
 /// What names a list in front of a colon is not longer, in bytes.
 const LONGEST_LABEL: usize = 60;
