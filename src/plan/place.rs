@@ -133,7 +133,7 @@ fn states_facts(items: &[Item]) -> bool {
 /// `Estimated: 3 days`: a fact about the issue.
 fn is_metadata(title: &str) -> bool {
     let title = plain(title);
-    title.split_once(':').is_some_and(|(key, value)| {
+    title.split_once([':', '：']).is_some_and(|(key, value)| {
         key.split_whitespace().count() <= 3
             && value.split_whitespace().count() <= 6
             && !key.starts_with("http")

@@ -48,9 +48,22 @@ pub(super) fn stands_as_a_name(title: &str) -> bool {
     parts.map(spaced).any(|part| {
         let Some(at) = words::DECLARED.place(&part) else { return false };
         let before = part[..at].split_whitespace().count();
+        // `(for Milestone 2)`: where it belongs.
+        let last = part[..at].split_whitespace().next_back();
+        if last.is_some_and(|word| {
+            words::ATTRIBUTE_FOLLOWS.has(word) || matches!(word, "in" | "from" | "before")
+        }) {
+            return false;
+        }
         let behind: Vec<&str> = part[at..].split_whitespace().collect();
         let attribute = (1..=3).filter_map(|n| behind.get(n)).any(|word| words::ATTRIBUTE_FOLLOWS.has(word));
-        !part.is_ascii() || before <= 1 || behind.len() <= 2 || attribute || ends_with_declared(&part)
+        // Scripts without spaces: the word has to end or begin the part.
+        let at_edge = words::DECLARED.ends(&part) || before == 0 && words::DECLARED.starts(&part);
+        !part.is_ascii() && at_edge
+            || part.is_ascii() && before <= 1
+            || behind.len() <= 2
+            || attribute
+            || ends_with_declared(&part)
     })
 }
 
@@ -58,8 +71,10 @@ pub(super) fn stands_as_a_name(title: &str) -> bool {
 pub(super) fn calls_itself_master(line: &str) -> bool {
     const NAMES: &[&str] = &["epic", "umbrella", "tracker", "tracking", "meta", "roadmap", "omnibus"];
     const STARTS: &[&str] = &["this", "is", "an", "a", "the", "our", "issue"];
+    const MODIFIERS: usize = 2;
+    let says = line.starts_with(" this is ") || line.starts_with(" this issue is ");
     let mut words = line.split_whitespace().skip_while(|word| STARTS.contains(word));
-    let named = words.next().is_some_and(|word| NAMES.contains(&word));
+    let named = words.by_ref().take(if says { 1 + MODIFIERS } else { 1 }).any(|word| NAMES.contains(&word));
     named && words.take(4).any(|word| words::ATTRIBUTE_FOLLOWS.has(word) || matches!(word, "that" | "which"))
 }
 

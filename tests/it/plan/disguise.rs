@@ -126,7 +126,8 @@ fn titles(case: &Case, body: &str) -> (bool, Vec<String>) {
 
 #[test]
 fn other_clothes_do_not_change_what_is_read() {
-    let all: Vec<Case> = cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).chain(fresh()).collect();
+    let all: Vec<Case> =
+        cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).chain(fresh()).collect();
     let plain: Vec<_> = all.iter().map(|case| titles(case, &case.body)).collect();
     let mut worst = (0.0, "");
     for (name, disguise) in DISGUISES {

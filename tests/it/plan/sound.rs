@@ -317,7 +317,8 @@ fn mutated(dice: &mut Dice, body: &str, other: &str) -> String {
 #[test]
 fn mutations_of_the_labelled_issues_give_sound_plans() {
     let whole = Duration::from_secs(600);
-    let bodies: Vec<_> = cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).chain(fresh()).collect();
+    let bodies: Vec<_> =
+        cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).chain(fresh()).collect();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let began = Instant::now();
     let (mut runs, mut bytes, mut slowest) = (0u64, 0usize, Duration::ZERO);
