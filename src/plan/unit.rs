@@ -49,7 +49,8 @@ pub(super) fn stands_as_a_name(title: &str) -> bool {
         let Some(at) = words::DECLARED.place(&part) else { return false };
         let before = part[..at].split_whitespace().count();
         // `(for Milestone 2)`: where it belongs.
-        let last = part[..at].split_whitespace().next_back();
+        let article = |word: &&str| matches!(*word, "a" | "an" | "the" | "one" | "each" | "any" | "this");
+        let last = part[..at].split_whitespace().rev().find(|word| !article(word));
         if last.is_some_and(|word| {
             words::ATTRIBUTE_FOLLOWS.has(word) || matches!(word, "in" | "from" | "before")
         }) {
