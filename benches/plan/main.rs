@@ -96,7 +96,7 @@ fn exponent(times: &[(usize, f64)]) -> f64 {
 /// Titles and bodies of the labelled issues, in the order of their files.
 fn labelled() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/plans");
-    let mut files: Vec<_> = ["cases", "shapes", "unseen", "blind"]
+    let mut files: Vec<_> = ["cases", "shapes", "unseen", "blind", "fresh"]
         .iter()
         .flat_map(|name| std::fs::read_dir(folder.join(name)).expect("the labelled issues"))
         .map(|entry| entry.expect("an entry").path())

@@ -209,6 +209,11 @@ static IN_SEQUENCE: Phrases = Phrases::of(&[
     "in the listed order",
     "in order",
     "strictly ordered",
+    "strictly sequential",
+    "the one before",
+    "the previous one",
+    "the one above",
+    "its predecessor",
     "secuencial",
     "secuenciales",
     "secuencialmente",
@@ -318,7 +323,7 @@ pub(super) fn says_sequential(line: &str, things: &[&str]) -> bool {
     let words = spaced(line);
     let Some(at) = IN_SEQUENCE.place(&words) else { return false };
     has_any(&words, things)
-        && !words[at..].starts_with("in order to ")
+        && !["in order to ", "in order of "].iter().any(|start| words[at..].starts_with(start))
         && !FREE.any(&words)
         && !denied_near(&words, at)
 }

@@ -121,6 +121,18 @@ fn identified(title: &str) -> Option<Numbered> {
     })
 }
 
+/// Reads `Task: Add the store`: a word for a unit of work in front of an order.
+fn called(title: &str) -> Option<Numbered> {
+    let title = plain(title);
+    let (word, rest) = title.split_once(':')?;
+    let is_unit = UNITS.contains(&fold(word.trim()).as_str());
+    (is_unit && starts_with_verb(rest.trim())).then(|| Numbered {
+        word: fold(word.trim()),
+        number: String::new(),
+        rest: rest.trim().to_owned(),
+    })
+}
+
 struct Found {
     section: usize,
     title: String,
@@ -150,7 +162,10 @@ fn numbered_headings(outline: &Outline, reader: &Reader<'_>, declared: bool) -> 
         }
         let by_number = numbered(&section.title);
         let is_identified = by_number.is_none();
-        let Some(numbered) = by_number.or_else(|| identified(&section.title)) else { continue };
+        let by_word = || called(&section.title).filter(|_| section.kind != Kind::Prose);
+        let Some(numbered) = by_number.or_else(|| identified(&section.title)).or_else(by_word) else {
+            continue;
+        };
         let unit = numbered.is_unit() || is_identified;
         let describes = section.kind == Kind::Prose;
         if (numbered.is_bare() || describes) && !(declared || section.kind == Kind::Work) {

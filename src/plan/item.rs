@@ -180,6 +180,14 @@ impl Reader<'_> {
         if let Some(bare) = self.only_links(line, &links) {
             return bare;
         }
+        // `Needed for the release: #1, #2`: the label names the group, unless it says what the line waits for.
+        if let Some((label, rest)) = line.split_once([':', '：'])
+            && !label.contains(['#', '/'])
+            && !is_relation(label)
+            && let Some(bare) = self.only_links(rest, &links::find(rest, self.home))
+        {
+            return bare;
+        }
         let segments = split_outside_brackets(line);
         let form = |segment: &String| {
             let links = links::find(segment, self.home);
@@ -218,6 +226,40 @@ impl Reader<'_> {
         let remark = rest.is_empty() || (rest.starts_with('(') && rest.ends_with(')'));
         remark.then(|| links.iter().map(|link| line[link.range.clone()].to_owned()).collect())
     }
+}
+
+/// Whether a label says how the issues behind it belong to this one (`Blocked by: …`), and not what they are.
+fn is_relation(label: &str) -> bool {
+    const RELATIONS: &[&str] = &[
+        "blocks",
+        "blocked",
+        "blocking",
+        "waits",
+        "needs",
+        "after",
+        "before",
+        "unblocks",
+        "closes",
+        "fixes",
+        "parallel",
+        "with",
+        "supersedes",
+        "duplicates",
+        "replaces",
+        "see",
+        "pr",
+        "prs",
+        "covers",
+        "merged",
+        "on",
+        "by",
+        "for",
+    ];
+    let words = spaced(label);
+    let mut words = words.split_whitespace();
+    let (first, last) = (words.next(), words.next_back());
+    matches!(classify(label), Some(Kind::Criteria | Kind::Never))
+        || [first, last].into_iter().flatten().any(|word| RELATIONS.contains(&word))
 }
 
 fn join(a: Option<bool>, b: Option<bool>) -> Option<bool> {
@@ -270,8 +312,10 @@ fn bare_title(title: &str) -> String {
     }
 }
 
+/// What an item is for that heads others. `**Store** — each with its criteria`: what stands behind a dash tells of it.
 fn classify_item(item: &Item) -> Option<Kind> {
-    if item.lists.is_empty() { None } else { *item.heads.get_or_init(|| classify(&item.title)) }
+    let name = item.title.split(" — ").next().unwrap_or("");
+    if item.lists.is_empty() { None } else { *item.heads.get_or_init(|| classify(name)) }
 }
 
 /// An item that heads criteria, notes and the like.

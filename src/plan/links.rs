@@ -168,7 +168,12 @@ fn push(links: &mut Vec<Link>, line: &str, range: Range<usize>, target: Target) 
     }
     let start = if inside { opening_bracket(line, range.start - 2) } else { range.start };
     let end = range.end;
-    links.push(Link { range: start..end, target });
+    // `[Try #12](url)`: no two links share a byte. The text names the target, or is a link of its own.
+    let within = links.iter().rev().take_while(|link| link.range.end > start).count();
+    match links.last_mut().filter(|last| within == 1 && last.target == target) {
+        Some(last) => last.range = start.min(last.range.start)..end,
+        None => links.push(Link { range: if within > 0 { range.start } else { start }..end, target }),
+    }
     end
 }
 
@@ -276,6 +281,25 @@ mod tests {
         assert_eq!(here("GH-9 then #5 then https://github.com/o/my.repo/issues/7"), [9, 5, 7]);
         assert_eq!(here("#456 and gh-789, o/my.repo#3"), [456, 789, 3]);
         assert_eq!(here("[#12](https://github.com/o/my.repo/issues/12) (#13)"), [12, 13]);
+    }
+
+    #[test]
+    fn no_two_links_share_a_byte() {
+        let home = Some(("o", "my.repo"));
+        for (line, targets) in [
+            ("[Try #12](https://github.com/o/my.repo/issues/12)", vec![12]),
+            ("[Try #12](https://github.com/o/my.repo/issues/13)", vec![12, 13]),
+            ("[#1 and #2](https://github.com/o/my.repo/issues/2)", vec![1, 2, 2]),
+        ] {
+            assert_eq!(here(line), targets, "{line}");
+            let links = find(line, home);
+            assert!(links.windows(2).all(|pair| pair[0].range.end <= pair[1].range.start), "{line}");
+        }
+        let table =
+            "| Title | State |\n|---|---|\n| [Try #12](https://github.com/o/my.repo/issues/12) | open |\n";
+        let plan = crate::plan::read("Epic", table, None, home);
+        assert_eq!(plan.tasks.len(), 1);
+        assert_eq!(plan.tasks[0].existing_issue, Some(12));
     }
 
     #[test]

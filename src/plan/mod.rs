@@ -22,6 +22,7 @@ mod native;
 mod order;
 mod outline;
 mod phrases;
+mod place;
 mod purpose;
 mod read;
 mod select;

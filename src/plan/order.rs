@@ -20,6 +20,12 @@ const LONGEST_LINE: usize = 4_000;
 
 /// What a text calls its tasks where it says that they follow one another.
 const THINGS: &[&str] = &[
+    "each step",
+    "each task",
+    "each item",
+    "each issue",
+    "every step",
+    "every task",
     "tasks",
     "steps",
     "items",

@@ -116,7 +116,7 @@ impl Build {
         let length = self.sections[0].end;
         self.sections.push(Section {
             level,
-            ordered: words::ORDER.any(&spaced(&title)),
+            ordered: is_an_order(&spaced(&title)),
             title,
             kind: own.unwrap_or(self.sections[parent].kind),
             own_kind: own.is_some(),
@@ -224,6 +224,12 @@ impl Build {
         }
         self.push(Content::Text(std::mem::take(text)));
     }
+}
+
+/// Whether a title says that its list is an order; `in order of priority` sorts, and `in order to` wants.
+fn is_an_order(title: &str) -> bool {
+    let sorts = has_any(title, &["in order of", "in order to"]);
+    words::ORDER.any(title) && !(sorts && !words::ORDER.any(&title.replace(" in order ", " ")))
 }
 
 /// Whether a line above a list names what the list is.

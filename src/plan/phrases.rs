@@ -61,6 +61,15 @@ impl Phrases {
             || index.anywhere.iter().any(|phrase| rest.starts_with(*phrase))
     }
 
+    /// Whether a text made by `text::spaced` ends with one of them.
+    pub fn ends(&self, spaced: &str) -> bool {
+        let text = spaced.trim_end();
+        self.list.iter().any(|phrase| {
+            text.strip_suffix(phrase)
+                .is_some_and(|rest| !phrase.is_ascii() || rest.is_empty() || rest.ends_with(' '))
+        })
+    }
+
     fn find(&self, spaced: &str, wanted: impl Fn(&str) -> bool) -> Option<usize> {
         let index = self.index();
         let bytes = spaced.as_bytes();

@@ -153,8 +153,8 @@ fn first_word(title: &str) -> Option<String> {
     let bare = plain(title);
     let bare =
         bare.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(bare.as_str(), |(_, rest)| rest);
-    let first = bare.split_whitespace().next()?;
-    Some(fold(first.trim_matches(|c: char| !c.is_alphanumeric())))
+    let mut words = bare.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    words.find(|word| !word.is_empty()).map(fold)
 }
 
 /// Whether a title says what to do: its first word is a verb (`Add …`, `Planning …`, `Tagged`). A word alone that is

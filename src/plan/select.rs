@@ -1,18 +1,20 @@
 //! Which lists of an issue are its work (R1 to R7). Stronger signs win: boxes, then headings that are tasks, then
 //! sections that are called tasks, then links, tables and, in an issue that calls itself an epic, plain lists.
 
-use super::document::{Item, List};
+use super::document::List;
 use super::headings;
 use super::item::{Draft, Reader, is_legend, sign, split_outside_brackets};
 use super::links;
 use super::outline::{Content, Outline, Section};
-use super::purpose::{Kind, classify, is_order, last_sentence, starts_with_verb};
+use super::place::{Place, place};
+use super::purpose::{Kind, classify, is_order, starts_with_verb};
 use super::table;
-use super::text::{has_any, plain, spaced};
+use super::text::{has_any, spaced};
 use super::trace::Chosen;
 use super::unit::{
-    ends_with_declared, is_change, is_form, is_story, is_tagged_master, is_template, names_its_parent,
-    only_belongs, stands_as_a_name, without_files, without_identifier,
+    calls_itself_master, ends_with_declared, is_change, is_change_report, is_form, is_request, is_story,
+    is_tagged_master, is_template, names_its_parent, only_belongs, stands_as_a_name, without_files,
+    without_identifier,
 };
 use super::words;
 use std::cell::OnceCell;
@@ -38,6 +40,11 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
     let mut native = false;
     for section in &outline.sections {
         let heading = spaced(&section.title);
+        // A section for children that holds no list: they stand elsewhere.
+        native |= section.own_kind
+            && section.kind == Kind::Work
+            && words::CALLED.any(&heading)
+            && is_prose(section);
         master |= section.level > 0
             && section.level <= 2
             && (heading.starts_with(" epic ") || heading.trim() == "roadmap");
@@ -45,7 +52,8 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
         for line in texts(section) {
             let line = spaced(line);
             // What is part of a tracking issue is none.
-            master |= words::DECLARED_IN_BODY.any(&line) && !words::PART_OF.any(&line);
+            master |= (words::DECLARED_IN_BODY.any(&line) || calls_itself_master(&line))
+                && !words::PART_OF.any(&line);
             native |= words::NATIVE.any(&line);
         }
     }
@@ -54,8 +62,14 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
     let words = spaced(title);
     let named =
         is_tagged_master(title) || in_title && (ends_with_declared(&words) || words::DECLARED.starts(&words));
+    // An epic that is prose alone has its children elsewhere, too.
+    native |= named && outline.sections.iter().all(is_prose) && !is_form(outline);
     let is_list = is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title);
     Declared { master, in_title, named, is_list, native }
+}
+
+fn is_prose(section: &Section) -> bool {
+    section.content.iter().all(|content| matches!(content, Content::Text(_)))
 }
 
 /// R1: whether the whole text is one list of orders.
@@ -78,7 +92,7 @@ fn names_master_anywhere(title: &str) -> bool {
     let rest = title.split_once(':').filter(|(tag, _)| mark(tag)).map_or(title, |(_, rest)| rest);
     let rest = without_identifier(rest);
     let asks = title.trim_end().ends_with(['?', '？']) || spaced(title).starts_with(" question ");
-    if asks || is_order(rest) {
+    if asks || is_order(rest) || is_request(title) {
         return false;
     }
     let text = spaced(rest);
@@ -116,9 +130,15 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let called_boxes = select.any(|place| {
         place.marked && place.items > 1 && words::CALLED.any(&spaced(&outline.sections[place.section].title))
     });
+    let for_change = is_change_report(outline);
     let is_gate = |place: &Place| {
         let title = spaced(&outline.sections[place.section].title);
-        called_boxes && title.trim_end().ends_with("checklist") && !words::CALLED.any(&title)
+        let bare = title.trim();
+        called_boxes
+            && bare.ends_with("checklist")
+            && !words::CALLED.any(&title)
+            && !bare.starts_with("release")
+            || for_change && bare == "checklist"
     };
     let marked = |place: &Place| {
         place.marked
@@ -133,7 +153,22 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         return beside_headings(&select, own_words, &|place| marked(place) && !inside_own(place.section));
     }
     let marked_work = select.any(|place| marked(place) && place.kind == Kind::Work);
-    let work = |place: &Place| place.kind == Kind::Work && !place.marked && (place.links || !marked_work);
+    // With criteria of its own and without a word of children, a text is one unit: a plan without boxes says how it is done,
+    // and the issues in it are facts.
+    let is_unit = outline.sections.iter().any(|section| section.own_kind && section.kind == Kind::Criteria);
+    let tells_how = |place: &Place| {
+        let title = spaced(&outline.sections[place.section].title);
+        is_unit && !declared && !place.links && HOW.iter().any(|word| title.trim_end().ends_with(word))
+    };
+    // Beside a list of issues, wishes say why.
+    let has_issues = select.any(|place| place.links && place.items > 1 && place.kind == Kind::Work);
+    let work = |place: &Place| {
+        place.kind == Kind::Work
+            && !place.marked
+            && (place.links || !marked_work)
+            && !(place.wishes && has_issues)
+            && !tells_how(place)
+    };
     // A section that is called tasks outweighs fewer boxes in sections that are called nothing.
     let called = select
         .lists(|place| work(place) && words::CALLED.any(&spaced(&outline.sections[place.section].title)));
@@ -148,10 +183,9 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     if boxes_only && !with_boxes.is_empty() {
         return select.choose(Chosen::Boxes, with_boxes);
     }
-    // With criteria of its own and without a word of children, a text is one unit, and the issues in it are facts.
-    let is_unit = outline.sections.iter().any(|section| section.own_kind && section.kind == Kind::Criteria);
+    let has_links = select.any(|place| place.links && place.items > 1 && place.kind == Kind::Plain);
     let links = |place: &Place| {
-        place.links
+        (place.links || declared && place.mentions_issues && has_links)
             && (place.items > 1 && !is_unit || declared)
             && matches!(place.kind, Kind::Plain | Kind::Prose)
     };
@@ -160,7 +194,7 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         |wanted: &dyn Fn(&Place) -> bool| if declared { select.lists(wanted) } else { Vec::new() };
     // One link alone may be the parent or an aside; a list of plain items in an epic is more.
     let several = || Some(select.lists(listed)).filter(|found| found.len() > 1 || select.any(work));
-    let rules: [(Chosen, &dyn Fn() -> Vec<Draft>); 13] = [
+    let rules: [(Chosen, &dyn Fn() -> Vec<Draft>); 14] = [
         (Chosen::Stages, &|| select.waves(false)),
         (Chosen::Listed, &|| several().unwrap_or_default()),
         (Chosen::Urls, &|| {
@@ -168,6 +202,7 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         }),
         (Chosen::Tables, &|| select.tables()),
         (Chosen::OneLine, &|| select.inline_children()),
+        (Chosen::OneLine, &|| if declared { select.issue_lines() } else { Vec::new() }),
         (Chosen::Numbered, &|| in_an_epic(&|place| place.kind == Kind::Plain && place.numbered)),
         (Chosen::Plain, &|| in_an_epic(&|place| place.kind == Kind::Plain && !place.metadata)),
         (Chosen::Deliverables, &|| in_an_epic(&|place| place.kind == Kind::Deliverables)),
@@ -210,24 +245,8 @@ fn beside_headings(select: &Select<'_>, mut own: Vec<Draft>, beside: &dyn Fn(&Pl
     own
 }
 
-/// What a rule may ask about a list.
-struct Place {
-    section: usize,
-    kind: Kind,
-    items: usize,
-    /// An item has a box or a telling sign.
-    marked: bool,
-    /// Every item is an issue link.
-    links: bool,
-    /// Every item is an issue or names exactly one.
-    issues: bool,
-    /// Every item begins with a URL.
-    urls: bool,
-    numbered: bool,
-    /// Most items are `Key: value`.
-    metadata: bool,
-    mentions_issues: bool,
-}
+/// What ends the name of a section that may as well say how one unit of work is done.
+const HOW: &[&str] = &["plan", "implementation", "approach"];
 
 /// What names a list in front of a colon is not longer, in bytes.
 const LONGEST_LABEL: usize = 60;
@@ -389,6 +408,20 @@ impl<'a> Select<'a> {
         out
     }
 
+    /// R11: lines of text that each begin with an issue, in an issue without a list.
+    fn issue_lines(&self) -> Vec<Draft> {
+        const FEWEST: usize = 2;
+        let mut out = Vec::new();
+        for (index, section) in self.outline.sections.iter().enumerate() {
+            let told = matches!(section.kind, Kind::Never | Kind::Criteria);
+            for line in texts(section).filter(|line| !told && links::is_link_item(line, self.reader.home)) {
+                let title = line.clone();
+                out.push(Draft { title, line: section.line, section: index, ..Draft::default() });
+            }
+        }
+        if out.len() < FEWEST || !self.places.is_empty() { Vec::new() } else { out }
+    }
+
     fn is_one_link(&self, text: &str) -> bool {
         links::is_link_item(text, self.reader.home) && links::find(text, self.reader.home).len() == 1
     }
@@ -423,92 +456,6 @@ impl<'a> Select<'a> {
     }
 }
 
-/// `alone`: the issue has no other list.
-fn place(outline: &Outline, reader: &Reader<'_>, section: usize, list: &List, alone: bool) -> Place {
-    let items = &list.items;
-    let issues = items.len() > 1 && items.iter().all(|item| links::own(&item.title, reader.home).is_some());
-    let links = reader.all_links(list);
-    let named = items.iter().all(|item| links::own(&item.title, reader.home).is_some());
-    let count = |test: &dyn Fn(&str) -> bool| items.iter().filter(|item| test(&item.title)).count();
-    let metadata =
-        count(&|title| is_metadata(title) && links::own(title, reader.home).is_none()) * 2 > items.len();
-    Place {
-        section,
-        kind: match links && is_group_of_work(outline, section) {
-            true => Kind::Work,
-            false => kind_of(&outline.sections[section], items, named, alone),
-        },
-        items: items.len(),
-        // Boxes below facts (`Database:`) are choices.
-        marked: reader.has_status(list) && !(metadata && items.iter().all(|item| item.ticked.is_none())),
-        links,
-        issues,
-        urls: items.len() > 1
-            && items.iter().all(|item| item.title.trim_start_matches('<').starts_with("http")),
-        numbered: list.number.is_some() && items.len() > 1,
-        metadata,
-        mentions_issues: count(&|title| !links::find(title, reader.home).is_empty()) * 2 > items.len(),
-    }
-}
-
-/// What a list is for. A sentence in front of it announces work where most items are orders (`I need to:`); an order of
-/// its own (`Write a post about:`) in an issue without another list has them as its details, unless it points at them
-/// (`Fix the following:`).
-///
-/// A state or a priority is never work, but may be the name of a group of issues. What a checklist only states (`The
-/// version is right`) are criteria.
-fn kind_of(section: &Section, items: &[Item], issues: bool, alone: bool) -> Kind {
-    let title = spaced(&section.title);
-    if section.kind == Kind::Never && section.own_kind && issues && words::STATES.has(title.trim()) {
-        return Kind::Plain;
-    }
-    if section.kind == Kind::Work && title.trim_end().ends_with("checklist") && states_facts(items) {
-        return Kind::Criteria;
-    }
-    if !section.is_label() || !matches!(section.kind, Kind::Plain | Kind::Prose) || section.own_kind {
-        return section.kind;
-    }
-    let label = spaced(last_sentence(&section.title));
-    let orders = items.iter().filter(|item| starts_with_verb(&item.title)).count();
-    let details = has_any(
-        &label,
-        &["changes", "cambios", "mudancas", "changements", "anderungen", "変更", "变更", "변경"],
-    );
-    if words::ANNOUNCED.any(&label) && !words::WISHED.any(&label) && !details && orders * 2 > items.len() {
-        return Kind::Work;
-    }
-    let points = has_any(
-        &label,
-        &["following", "these", "below", "siguientes", "seguintes", "suivants", "folgende", "folgenden"],
-    );
-    let boxed = items.iter().any(|item| item.ticked.is_some() || item.title.contains("://"));
-    if alone && is_order(last_sentence(&section.title)) && !points && !boxed && !issues {
-        return Kind::Never;
-    }
-    section.kind
-}
-
-/// Whether a section inside a section of work has a name of several words of which one alone would not be work
-/// (`General reference/explanation`): over issues it is a group.
-fn is_group_of_work(outline: &Outline, section: usize) -> bool {
-    let here = &outline.sections[section];
-    let title = spaced(&here.title);
-    here.kind == Kind::Never
-        && outline.sections[here.parent].kind == Kind::Work
-        && title.split_whitespace().count() > 2
-        && !words::NEVER.any_long(&title)
-}
-
-/// Whether a list says how things are and not what to do.
-fn states_facts(items: &[Item]) -> bool {
-    const FEWEST: usize = 2;
-    let states = |item: &Item| words::STATED.any(&spaced(&item.title)) && !starts_with_verb(&item.title);
-    let stated = items.iter().filter(|item| states(item)).count();
-    items.len() >= FEWEST
-        && stated * 3 >= items.len() * 2
-        && !items.iter().any(|item| starts_with_verb(&item.title))
-}
-
 /// `02-02 (parallel)` → `02-02`; a remark that says more stays.
 fn without_remark(name: &str) -> String {
     let parallel = name.strip_suffix(')').and_then(|rest| rest.rsplit_once('(')).filter(|(_, remark)| {
@@ -516,16 +463,6 @@ fn without_remark(name: &str) -> String {
         words.contains(" parallel ") && words.split_whitespace().count() <= 3
     });
     parallel.map_or(name, |(bare, _)| bare).trim().to_owned()
-}
-
-/// `Estimated: 3 days`: a fact about the issue.
-fn is_metadata(title: &str) -> bool {
-    let title = plain(title);
-    title.split_once(':').is_some_and(|(key, value)| {
-        key.split_whitespace().count() <= 3
-            && value.split_whitespace().count() <= 6
-            && !key.starts_with("http")
-    })
 }
 
 /// Whether signs tell a state in this text: by a legend, or because both kinds occur (R9).

@@ -48,10 +48,35 @@ pub(super) fn stands_as_a_name(title: &str) -> bool {
     parts.map(spaced).any(|part| {
         let Some(at) = words::DECLARED.place(&part) else { return false };
         let before = part[..at].split_whitespace().count();
+        // `(for Milestone 2)`: where it belongs.
+        let article = |word: &&str| matches!(*word, "a" | "an" | "the" | "one" | "each" | "any" | "this");
+        let last = part[..at].split_whitespace().rev().find(|word| !article(word));
+        if last.is_some_and(|word| {
+            words::ATTRIBUTE_FOLLOWS.has(word) || matches!(word, "in" | "from" | "before")
+        }) {
+            return false;
+        }
         let behind: Vec<&str> = part[at..].split_whitespace().collect();
         let attribute = (1..=3).filter_map(|n| behind.get(n)).any(|word| words::ATTRIBUTE_FOLLOWS.has(word));
-        !part.is_ascii() || before <= 1 || behind.len() <= 2 || attribute || ends_with_declared(&part)
+        // Scripts without spaces: the word has to end or begin the part.
+        let at_edge = words::DECLARED.ends(&part) || before == 0 && words::DECLARED.starts(&part);
+        !part.is_ascii() && at_edge
+            || part.is_ascii() && before <= 1
+            || behind.len() <= 2
+            || attribute
+            || ends_with_declared(&part)
     })
+}
+
+/// `Umbrella epic for …`, `This is a tracker of …`: how the first words of a line (made by `spaced`) say what it heads.
+pub(super) fn calls_itself_master(line: &str) -> bool {
+    const NAMES: &[&str] = &["epic", "umbrella", "tracker", "tracking", "meta", "roadmap", "omnibus"];
+    const STARTS: &[&str] = &["this", "is", "an", "a", "the", "our", "issue"];
+    const MODIFIERS: usize = 2;
+    let says = line.starts_with(" this is ") || line.starts_with(" this issue is ");
+    let mut words = line.split_whitespace().skip_while(|word| STARTS.contains(word));
+    let named = words.by_ref().take(if says { 1 + MODIFIERS } else { 1 }).any(|word| NAMES.contains(&word));
+    named && words.take(4).any(|word| words::ATTRIBUTE_FOLLOWS.has(word) || matches!(word, "that" | "which"))
 }
 
 /// `Milestone 2: Change …`: the tag says where an order belongs.
@@ -91,6 +116,35 @@ pub(super) fn without_identifier(title: &str) -> &str {
     if is_id { rest.trim_start_matches(['-', '—', '–', ':', '·', '|', ' ']) } else { title }
 }
 
+/// `[Feature] …`, `Bug: …`: the title of one request or report, whatever it speaks of.
+pub(super) fn is_request(title: &str) -> bool {
+    let bare = title.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '[');
+    let tag = match bare.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map(|(tag, _)| tag),
+        None => bare.split_once(':').map(|(tag, _)| tag),
+    };
+    let request = |tag: &str| {
+        matches!(
+            spaced(tag).trim(),
+            "feature"
+                | "feature request"
+                | "feat"
+                | "bug"
+                | "bug report"
+                | "request"
+                | "enhancement"
+                | "question"
+                | "fr"
+                | "story"
+                | "user story"
+                | "us"
+                | "idea"
+                | "suggestion"
+        )
+    };
+    tag.is_some_and(request)
+}
+
 /// `feat(ui)`, `fix`: the kind of a change in front of a title.
 pub(super) fn is_change(tag: &str) -> bool {
     let word = tag.split(['(', '!']).next().unwrap_or("").trim().to_lowercase();
@@ -114,6 +168,19 @@ pub(super) fn is_form(outline: &Outline) -> bool {
                 Content::Text(_) | Content::Table(_) => false,
             })
     })
+}
+
+/// R2: what tells of a change and how it was tested is a pull request; a checklist in it is its author's.
+pub(super) fn is_change_report(outline: &Outline) -> bool {
+    let titles = || outline.sections.iter().map(|section| spaced(&section.title));
+    let tells = titles().any(|title| matches!(title.trim(), "summary" | "changes" | "what changed" | "what"));
+    let tested = titles().any(|title| {
+        matches!(
+            title.trim(),
+            "test plan" | "testing" | "tests" | "how to test" | "verification" | "validation"
+        )
+    });
+    tells && tested
 }
 
 /// R2: a user story is one unit of work; what stands below it are its criteria, unless a section is called tasks.

@@ -87,7 +87,7 @@ pub(super) static NEVER_ALONE: Phrases = Phrases::of(&[
     "status", "guide", "team", "version", "versions", "logs", "labels", "priority", "severity", "template",
     "legend", "terms", "policy", "focus", "themes", "history", "about", "impact", "metrics", "why", "pros",
     "cons", "documents", "owners", "approval", "approvals", "timeline", "link", "links", "estimate",
-    "estimates", "changelog", "contact", "discussion", "reproduce", "requires", "epic", "exit",
+    "estimates", "effort estimate", "effort estimation", "工数見積もり", "工数見積", "工作量", "工作量估算", "예상 공수", "changelog", "contact", "discussion", "reproduce", "requires", "epic", "exit",
     "design documents", "useful links", "quality gates", "quality gate", "release gates",
     "prioridad", "prioridade", "priorite", "prioritat", "優先度", "優先順位", "优先级", "優先級", "우선순위", "приоритет", "estado",
     "statut", "状態", "状态", "상태", "статус", "担当者", "负责人", "담당자", "responsable", "responsavel", "zustandig", "見積もり",
@@ -243,6 +243,8 @@ pub(super) static DECLARED_IN_BODY: Phrases = Phrases::of(&[
 pub(super) static NATIVE: Phrases = Phrases::of(&[
     "sub issues", "subissues", "sub issue", "child issues", "subissue", "sub incidencias", "サブイシュー", "子 issue", "子issue",
     "하위 이슈", "подзадачи",
+    "each child", "every child", "all children", "child issue", "child ticket", "its children", "linked issues", "linked issue", "linked below", "linked here", "will be linked", "linked stories", "linked tickets",
+    "linked tasks", "child tickets", "child stories",
     "sub issue panel", "native sub issues", "subtarefas nativas", "子议题", "子 议题",
 ]);
 
@@ -271,7 +273,7 @@ pub(super) static VOUCHED: Phrases = Phrases::of(&[
 pub(super) static FORM: Phrases = Phrases::of(&[
     "expected behavior", "expected behaviour", "actual behavior", "actual behaviour", "current behavior",
     "current behaviour", "steps to reproduce", "to reproduce", "reproduction steps", "expected result",
-    "expected results", "describe the bug", "bug description", "type of change", "types of changes",
+    "expected results", "describe the bug", "bug description", "type of change", "types of changes", "change type", "change types",
     "type of changes", "how has this been tested", "how was this tested", "what does this pr do",
     "what does this pull request do", "solution you'd like", "solution you would like", "alternatives you've considered",
     "describe alternatives", "related to a problem", "feature request related", "existing issue for this",

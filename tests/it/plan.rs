@@ -69,6 +69,11 @@ fn blind() -> Vec<Case> {
     labelled("blind")
 }
 
+/// The same, written down after the reader had learned from [`blind`].
+fn fresh() -> Vec<Case> {
+    labelled("fresh")
+}
+
 fn labelled(name: &str) -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/plans").join(name);
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

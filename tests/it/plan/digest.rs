@@ -1,6 +1,6 @@
 //! The same bytes in, the same plan out: in every run, in every process and in every build.
 
-use super::{blind, cases, shapes, unseen};
+use super::{blind, cases, fresh, shapes, unseen};
 use crate::support::figures;
 use divisi::plan;
 use sha2::{Digest as _, Sha256};
@@ -12,7 +12,8 @@ const PINNED: &str = include_str!("../../fixtures/plans/digest.txt");
 #[test]
 fn the_same_text_gives_the_same_plan() {
     let runs = if figures::full() { 1_000 } else { 10 };
-    let all: Vec<_> = cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).collect();
+    let all: Vec<_> =
+        cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).chain(fresh()).collect();
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..runs {
         let mut hash = Sha256::new();

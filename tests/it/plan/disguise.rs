@@ -2,7 +2,7 @@
 //! beside the work. What a person would not read differently, the reader must not either; where it does, its rules
 //! have been fitted to texts and not to what they mean.
 
-use super::{Case, blind, cases, shapes, unseen};
+use super::{Case, blind, cases, fresh, shapes, unseen};
 use crate::support::figures;
 use divisi::plan;
 
@@ -126,7 +126,8 @@ fn titles(case: &Case, body: &str) -> (bool, Vec<String>) {
 
 #[test]
 fn other_clothes_do_not_change_what_is_read() {
-    let all: Vec<Case> = cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).collect();
+    let all: Vec<Case> =
+        cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).chain(fresh()).collect();
     let plain: Vec<_> = all.iter().map(|case| titles(case, &case.body)).collect();
     let mut worst = (0.0, "");
     for (name, disguise) in DISGUISES {

@@ -1,6 +1,6 @@
 //! Any text gives a sound plan, in time: properties over made-up Markdown, and a loop of mutations.
 
-use super::{blind, cases, shapes, unseen};
+use super::{blind, cases, fresh, shapes, unseen};
 use crate::support::figures;
 use divisi::plan::{self, Plan};
 use proptest::prelude::*;
@@ -317,7 +317,8 @@ fn mutated(dice: &mut Dice, body: &str, other: &str) -> String {
 #[test]
 fn mutations_of_the_labelled_issues_give_sound_plans() {
     let whole = Duration::from_secs(600);
-    let bodies: Vec<_> = cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).collect();
+    let bodies: Vec<_> =
+        cases().into_iter().chain(shapes()).chain(unseen()).chain(blind()).chain(fresh()).collect();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let began = Instant::now();
     let (mut runs, mut bytes, mut slowest) = (0u64, 0usize, Duration::ZERO);
