@@ -162,12 +162,10 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     };
     // Beside a list of issues, wishes say why.
     let has_issues = select.any(|place| place.links && place.items > 1 && place.kind == Kind::Work);
+    let beside_the_work = |place: &Place| place.wishes && has_issues || tells_how(place);
     let work = |place: &Place| {
-        place.kind == Kind::Work
-            && !place.marked
-            && (place.links || !marked_work)
-            && !(place.wishes && has_issues)
-            && !tells_how(place)
+        let stands = place.kind == Kind::Work && !place.marked && (place.links || !marked_work);
+        stands && !beside_the_work(place)
     };
     // A section that is called tasks outweighs fewer boxes in sections that are called nothing.
     let called = select
