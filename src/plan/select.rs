@@ -31,6 +31,8 @@ pub(super) struct Declared {
     pub is_list: bool,
     /// It says that its children are native sub-issues.
     pub native: bool,
+    /// It is named so, or its text says so: enough for lists that nothing else calls work.
+    pub strong: bool,
 }
 
 /// Reads the title and the prose for words such as epic and tracking issue.
@@ -38,6 +40,7 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
     let in_title = names_itself_master(title);
     let mut master = in_title;
     let mut native = false;
+    let mut in_body = false;
     for section in &outline.sections {
         let heading = spaced(&section.title);
         // A section for children that holds no list: they stand elsewhere.
@@ -52,11 +55,12 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
         for line in texts(section) {
             let line = spaced(line);
             // What is part of a tracking issue is none.
-            master |= (words::DECLARED_IN_BODY.any(&line) || calls_itself_master(&line))
+            in_body |= (words::DECLARED_IN_BODY.any(&line) || calls_itself_master(&line))
                 && !words::PART_OF.any(&line);
             native |= words::NATIVE.any(&line);
         }
     }
+    master |= in_body;
     // A child of another issue is a unit of work, whatever it says of the epic around it.
     master &= is_tagged_master(title) || !names_its_parent(outline);
     let words = spaced(title);
@@ -64,8 +68,9 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
         is_tagged_master(title) || in_title && (ends_with_declared(&words) || words::DECLARED.starts(&words));
     // An epic that is prose alone has its children elsewhere, too.
     native |= named && outline.sections.iter().all(is_prose) && !is_form(outline);
-    let is_list = is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title);
-    Declared { master, in_title, named, is_list, native }
+    let is_list =
+        is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title) && !only_belongs(title);
+    Declared { master, in_title, named, is_list, native, strong: master && (named || in_body) }
 }
 
 fn is_prose(section: &Section) -> bool {
@@ -183,6 +188,8 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
             && matches!(place.kind, Kind::Plain | Kind::Prose)
     };
     let listed = |place: &Place| work(place) || links(place);
+    let in_a_named_epic =
+        |wanted: &dyn Fn(&Place) -> bool| if said.strong { select.lists(wanted) } else { Vec::new() };
     let in_an_epic =
         |wanted: &dyn Fn(&Place) -> bool| if declared { select.lists(wanted) } else { Vec::new() };
     // One link alone may be the parent or an aside; a list of plain items in an epic is more.
@@ -196,8 +203,8 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         (Chosen::Tables, &|| select.tables()),
         (Chosen::OneLine, &|| select.inline_children()),
         (Chosen::OneLine, &|| if declared { select.issue_lines() } else { Vec::new() }),
-        (Chosen::Numbered, &|| in_an_epic(&|place| place.kind == Kind::Plain && place.numbered)),
-        (Chosen::Plain, &|| in_an_epic(&|place| place.kind == Kind::Plain && !place.metadata)),
+        (Chosen::Numbered, &|| in_a_named_epic(&|place| place.kind == Kind::Plain && place.numbered)),
+        (Chosen::Plain, &|| in_a_named_epic(&|place| place.kind == Kind::Plain && !place.metadata)),
         (Chosen::Deliverables, &|| in_an_epic(&|place| place.kind == Kind::Deliverables)),
         (Chosen::Scope, &|| {
             in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked))

@@ -104,6 +104,7 @@ pub(super) fn ends_with_declared(text: &str) -> bool {
     let end =
         words.iter().rposition(|word| !word.contains(|c: char| c.is_ascii_digit())).map_or(0, |at| at + 1);
     (1..=2.min(end)).any(|last| words::DECLARED.any(&format!(" {} ", words[end - last..end].join(" "))))
+        || !text.is_ascii() && words::DECLARED.ends(text)
 }
 
 /// `V1-GP7 - Create …`, `P1-008 Create …` → `Create …`: what stands in front numbers the issue.
