@@ -156,7 +156,11 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let is_unit = outline.sections.iter().any(|section| section.own_kind && section.kind == Kind::Criteria);
     let tells_how = |place: &Place| {
         let title = spaced(&outline.sections[place.section].title);
-        is_unit && !declared && !place.links && HOW.iter().any(|word| title.trim_end().ends_with(word))
+        is_unit
+            && !declared
+            && !place.links
+            && !place.numbered
+            && HOW.iter().any(|word| title.trim_end().ends_with(word))
     };
     // Beside a list of issues, wishes say why.
     let has_issues = select.any(|place| place.links && place.items > 1 && place.kind == Kind::Work);
