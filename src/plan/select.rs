@@ -67,7 +67,7 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
     let named =
         is_tagged_master(title) || in_title && (ends_with_declared(&words) || words::DECLARED.starts(&words));
     // An epic that is prose alone has its children elsewhere, too.
-    native |= named && outline.sections.iter().all(is_prose) && !is_form(outline);
+    native |= is_tagged_master(title) && outline.sections.iter().all(is_prose) && !is_form(outline);
     let is_list =
         is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title) && !only_belongs(title);
     Declared { master, in_title, named, is_list, native, strong: master && (named || in_body) }
