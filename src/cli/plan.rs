@@ -55,6 +55,9 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
     };
     if args.json {
         let mut shown = plan.to_json(least);
+        for task in shown["tasks"].as_array_mut().into_iter().flatten() {
+            task["line"] = (task["line"].as_u64().unwrap_or_default() + issue.skipped as u64).into();
+        }
         if args.explain {
             let mut lines = explained;
             lines.iter_mut().for_each(|line| line.line += issue.skipped);
@@ -63,7 +66,7 @@ pub(super) async fn main(args: Args) -> anyhow::Result<Exit> {
         say(&serde_json::to_string_pretty(&shown)?);
     } else {
         say(&report::plan_text(&plan, &policy, issue.skipped));
-        for pointed in Pointed::all(&args.issue, &issue, &plan, (verdict, policy.min_tasks), &explained) {
+        for pointed in Pointed::all(&args.issue, &issue, &plan, &policy, &explained) {
             say(&format!("\n{}", plan_lines::shown(&pointed)));
         }
         if args.explain {

@@ -2,6 +2,7 @@
 
 use super::issue_file::IssueFile;
 use super::terminal;
+use crate::domain::{OnOverlap, RunPolicy};
 use crate::plan::{Explained, Plan, Verdict};
 use crate::report;
 use miette::{
@@ -76,12 +77,14 @@ impl Pointed {
         path: &Path,
         issue: &IssueFile,
         plan: &Plan,
-        (verdict, least): (Verdict, u32),
+        policy: &RunPolicy,
         explained: &[Explained],
     ) -> Vec<Self> {
         let name =
             if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
         let page = Page::new(&name, issue);
+        let least = policy.min_tasks;
+        let verdict = plan.verdict(least as usize);
         let mut all = Vec::new();
         match verdict {
             Verdict::Empty if plan.tasks.is_empty() => all.push(nothing(&page, explained)),
@@ -120,7 +123,7 @@ impl Pointed {
             all.push(order(&page, plan));
         }
         if matches!(verdict, Verdict::Sequential | Verdict::Parallel | Verdict::Ordered) {
-            all.extend(overlaps(&page, plan));
+            all.extend(overlaps(&page, plan, policy.on_overlap));
         }
         all
     }
@@ -172,22 +175,35 @@ fn order(page: &Page, plan: &Plan) -> Pointed {
     page.pointed("some sub-tasks depend on others, so they cannot be worked on side by side", help, labels)
 }
 
-/// Pairs that name the same place: they run one after the other.
-fn overlaps(page: &Page, plan: &Plan) -> Option<Pointed> {
-    let open = |index: usize| plan.open().any(|o| o == index).then(|| plan.number(index)).flatten();
-    let pairs = plan.overlaps.iter().filter_map(|o| Some((o, open(o.a)?, open(o.b)?)));
-    let labels: Vec<LabeledSpan> = pairs
-        .take(MOST)
-        .map(|(o, a, b)| {
-            page.label(plan.tasks[o.b].line, &format!("{b} runs after {a}: {}", shortened(&o.reason)))
-        })
-        .collect();
-    let help = "nothing has to be done; name the places in one sub-task only if they should run side by side"
-        .to_owned();
-    let mut pointed =
-        page.pointed("some sub-tasks name the same place, so they run one after the other", help, labels);
-    pointed.severity = Severity::Advice;
-    (!pointed.labels.is_empty()).then_some(pointed)
+/// Pairs that touch the same place: those that run one after the other, and those that run side by side all the same.
+fn overlaps(page: &Page, plan: &Plan, on_overlap: OnOverlap) -> Vec<Pointed> {
+    let labels = |ordered: bool| -> Vec<LabeledSpan> {
+        let pairs = plan.open_overlaps().filter(|o| o.orders(on_overlap) == ordered).take(MOST);
+        pairs
+            .filter_map(|o| {
+                let (a, b, why) = (plan.number(o.a)?, plan.number(o.b)?, shortened(&o.reason));
+                let words = if ordered {
+                    format!("{b} runs after {a}: {why}")
+                } else {
+                    format!("{a} and {b}: {why}")
+                };
+                Some(page.label(plan.tasks[o.b].line, &words))
+            })
+            .collect()
+    };
+    let ordered = page.pointed(
+        "some sub-tasks name the same place, so they run one after the other",
+        "nothing has to be done; name the places in one sub-task only if they should run side by side"
+            .to_owned(),
+        labels(true),
+    );
+    let beside = page.pointed(
+        "some sub-tasks run side by side and may touch the same place",
+        "expect conflicts between their pull requests, or make one sub-task of them".to_owned(),
+        labels(false),
+    );
+    let advice = |pointed: Pointed| Pointed { severity: Severity::Advice, ..pointed };
+    [ordered, beside].into_iter().filter(|p| !p.labels.is_empty()).map(advice).collect()
 }
 
 fn shortened(text: &str) -> String {

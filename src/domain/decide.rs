@@ -8,8 +8,9 @@ use std::time::Duration;
 /// Ends that fall within this time share one edit of the progress comment.
 pub const EDIT_GAP: Duration = Duration::from_secs(5);
 
-/// After so many requests for a label the sub-issues do not wait for it any more.
-const LABEL_TRIES: u32 = 3;
+/// After so many requests for a label the sub-issues do not wait for it any more: more than the crashes that a run is proven
+/// to bear, and less than ten minutes of a GitHub that fails at nothing but labels.
+const LABEL_TRIES: u32 = 10;
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::github::event::EventIssue;
 use crate::github::{Issue, IssueState, RepoClient};
-use crate::plan::{Confidence, Plan, PlannedTask};
+use crate::plan::{Plan, PlannedTask};
 use std::collections::{HashMap, HashSet};
 
 impl Orchestrator {
@@ -170,8 +170,7 @@ fn notes(found: &Found, tasks: &[Task], places: &Places) -> Vec<Note> {
         tasks.iter().find(|t| t.number == number && !t.state.is_terminal()).map(|t| t.number)
     };
     let beside = found.plan.open_overlaps().filter_map(|overlap| {
-        let ordered =
-            found.policy.on_overlap == OnOverlap::Order && overlap.confidence == Confidence::Certain;
+        let ordered = overlap.orders(found.policy.on_overlap);
         let (a, b) = (runs(overlap.a)?, runs(overlap.b)?);
         let related = |task: TaskNumber, on: TaskNumber| {
             tasks.iter().any(|t| t.number == task && t.after_merge.contains(&on))

@@ -32,6 +32,7 @@ impl Orchestrator {
         plan: &mut Plan,
     ) -> Result<Native, Trouble> {
         let mut native = Native::default();
+        plan.leave_elsewhere();
         // The titles of what our earlier runs made, by number.
         let mut ours: HashMap<u64, String> = HashMap::new();
         let mut children = Vec::new();
@@ -44,7 +45,7 @@ impl Orchestrator {
                     }
                 }
                 _ if child.is_pull_request => {}
-                _ => match self.made_for(repo, master, &child) {
+                _ => match self.made_for(repo, master, earlier, &child) {
                     Some(title) => drop(ours.insert(child.number, title)),
                     None => children.push(child),
                 },
@@ -54,19 +55,35 @@ impl Orchestrator {
         plan.take_sub_issues(&natives);
         native.issues.extend(children.into_iter().map(|child| (child.number, child)));
         read_named(github, master, plan, &mut native).await?;
-        for issue in native.issues.values().filter(|i| i.state == IssueState::Closed) {
-            plan.issue_closed(issue.number);
+        for issue in native.issues.values() {
+            plan.name_link(issue.number, &issue.title);
+            if issue.state == IssueState::Closed {
+                plan.issue_closed(issue.number);
+            }
         }
         self.links(github, repo, earlier, plan, (&native, &ours)).await?;
         Ok(native)
     }
 
-    /// The title of the task for which an earlier run of ours made this issue.
-    fn made_for(&self, repo: &Repo, master: u64, issue: &Issue) -> Option<String> {
+    /// The title of the task for which an earlier run of ours made this issue. A repository may have its own form of
+    /// titles; the last run knows what it made.
+    fn made_for(
+        &self,
+        repo: &Repo,
+        master: u64,
+        earlier: Option<&Orchestration>,
+        issue: &Issue,
+    ) -> Option<String> {
+        if !issue.author_is_app {
+            return None;
+        }
+        let mut known = earlier.into_iter().flat_map(|o| &o.tasks);
+        if let Some(task) = known.find(|t| t.sub_issue.is_some_and(|i| i.number == issue.number)) {
+            return Some(task.title.clone());
+        }
         let title = issue.title.strip_prefix(&format!("[Master #{master}] "));
         let key = &self.shared.settings.marker_key;
-        let ours =
-            issue.author_is_app && (title.is_some() || !marker::find(key, repo.id, &issue.body).is_empty());
+        let ours = title.is_some() || !marker::find(key, repo.id, &issue.body).is_empty();
         ours.then(|| title.unwrap_or(&issue.title).to_owned())
     }
 

@@ -177,6 +177,7 @@ fn of_note(why: Why) -> Reason {
         Why::Quote => ("hidden", "a quote is never read", "R5"),
         Why::Html => ("hidden", "HTML and comments are never read", "R5"),
         Why::Attested => ("item", "its author vouches for something or picks a kind of change", "R4"),
+        Why::Sample => ("item", "only shows how a list looks, as a sample beside text", "R2"),
         Why::Group => ("group", "only names a group; what stands below are the tasks", "R6"),
         Why::HeadsOther => ("item", "says that what stands below is no work", "R4"),
         Why::Unmarked => ("item", "has no check box, and others of the list have one", "R6"),

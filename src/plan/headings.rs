@@ -316,7 +316,12 @@ mod tests {
     fn read(body: &str, declared: bool) -> Vec<Draft> {
         let source = Source::new(body);
         let outline = Outline::new(blocks(&source, None), source.text.len());
-        tasks(&outline, &Reader { home: None, signs: Signs::default(), trace: None }, &source.text, declared)
+        tasks(
+            &outline,
+            &Reader { home: None, signs: Signs::default(), stand_ins_are_meant: false, trace: None },
+            &source.text,
+            declared,
+        )
     }
 
     fn titles(body: &str) -> Vec<String> {

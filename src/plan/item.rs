@@ -44,6 +44,9 @@ const OPEN: &[char] =
 pub(super) struct Reader<'a> {
     pub home: Home<'a>,
     pub signs: Signs,
+    /// Whether `Task 1` and `Task 2` stand for themselves: under a heading for tasks, or with no text around them. Elsewhere
+    /// they are a sample of a list.
+    pub stand_ins_are_meant: bool,
     /// Where it notes why, if somebody asks.
     pub trace: Option<&'a Trace>,
 }
@@ -98,6 +101,11 @@ impl Reader<'_> {
     ) {
         if is_attestation(list) {
             list.items.iter().for_each(|item| self.note(item, Why::Attested));
+            return;
+        }
+        let sample = list.items.len() > 1 && list.items.iter().all(|item| is_dummy(&item.title));
+        if sample && !self.stand_ins_are_meant {
+            list.items.iter().for_each(|item| self.note(item, Why::Sample));
             return;
         }
         let boxed = list.items.iter().filter(|item| item.ticked.is_some()).count();
@@ -368,9 +376,6 @@ fn is_placeholder(title: &str) -> bool {
 /// A list in which its author vouches (`I have searched …`) or picks a kind of change: no work at all.
 fn is_attestation(list: &List) -> bool {
     let mut kinds = 0;
-    if list.items.len() > 1 && list.items.iter().all(|item| is_dummy(&item.title)) {
-        return true;
-    }
     for item in &list.items {
         let words = spaced(&item.title);
         if words::FIRST_PERSON.starts(&words) || words::VOUCHED.any(&words) {
@@ -491,7 +496,7 @@ mod tests {
 
     fn titles(body: &str, marked_only: bool) -> Vec<String> {
         let mut out = Vec::new();
-        let reader = Reader { home: None, signs: Signs::default(), trace: None };
+        let reader = Reader { home: None, signs: Signs::default(), stand_ins_are_meant: false, trace: None };
         for block in blocks(&Source::new(body), None) {
             if let Block::List(list) = block {
                 reader.tasks(&list, 0, marked_only, &mut out);
@@ -542,7 +547,7 @@ mod tests {
     fn criteria_below_an_item_are_its_own() {
         let body = "- [ ] Add login\n  - form\n  - Acceptance criteria:\n    - it works\n";
         let mut out = Vec::new();
-        let reader = Reader { home: None, signs: Signs::default(), trace: None };
+        let reader = Reader { home: None, signs: Signs::default(), stand_ins_are_meant: false, trace: None };
         for block in blocks(&Source::new(body), None) {
             if let Block::List(list) = block {
                 reader.tasks(&list, 0, true, &mut out);

@@ -103,6 +103,14 @@ pub(super) fn is_link_item(line: &str, home: Home<'_>) -> bool {
     find(line, home).first().is_some_and(|first| leading(line, first.range.start))
 }
 
+/// Whether a title is one link and no word beside it.
+pub(super) fn is_bare(title: &str) -> bool {
+    let links = find(title, None);
+    let [link] = links.as_slice() else { return false };
+    let word = |text: &str| text.contains(char::is_alphanumeric);
+    !word(&title[..link.range.start]) && !word(&title[link.range.end..])
+}
+
 /// Whether the item leads with a link or has one in brackets: that link is its name, not a mention.
 pub(super) fn names_itself(line: &str, home: Home<'_>) -> bool {
     let links = find(line, home);

@@ -1,7 +1,7 @@
 //! What reading an issue yields. Stored as JSON with its run, so fields are only ever added.
 
 use super::native::Remark;
-use crate::domain::{Size, TaskNumber};
+use crate::domain::{OnOverlap, Size, TaskNumber};
 use serde::{Deserialize, Serialize};
 
 /// The sub-tasks of a master issue and all that its text says about their order. Indexes count from 0.
@@ -56,6 +56,9 @@ pub struct PlannedTask {
     /// A person chose others: it is not worked on now, and holds nobody up.
     #[serde(skip)]
     pub left_out: bool,
+    /// It is an issue of another repository: told, and never worked on from here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// How sure the reader is of what it found.
@@ -122,6 +125,14 @@ pub struct Overlap {
     pub confidence: Confidence,
 }
 
+impl Overlap {
+    /// Whether the later task runs after the earlier one: where both name the place, unless the repository only wants to be
+    /// warned. One that is but likely is told and orders nothing.
+    pub fn orders(&self, on_overlap: OnOverlap) -> bool {
+        self.confidence == Confidence::Certain && on_overlap != OnOverlap::Warn
+    }
+}
+
 /// What may be done with a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,11 +174,12 @@ impl Plan {
         (0..self.tasks.len()).filter(|index| self.is_open(*index))
     }
 
-    /// The number that people know a task by: its place among those that are not done, from 1. Leaving tasks out changes no
-    /// number.
+    /// The number that people know a task by: its place among those that are to be done here, from 1. Leaving tasks out
+    /// changes no number.
     pub fn number(&self, index: usize) -> Option<TaskNumber> {
-        self.tasks.get(index).filter(|task| !task.done)?;
-        let before = self.tasks[..index].iter().filter(|t| !t.done).count();
+        let here = |task: &PlannedTask| !task.done && !task.elsewhere;
+        self.tasks.get(index).filter(|task| here(task))?;
+        let before = self.tasks[..index].iter().filter(|task| here(task)).count();
         TaskNumber::try_from(before + 1).ok()
     }
 
@@ -238,7 +250,7 @@ impl Plan {
     }
 
     fn is_open(&self, index: usize) -> bool {
-        self.tasks.get(index).is_some_and(|task| !task.done && !task.left_out)
+        self.tasks.get(index).is_some_and(|task| !task.done && !task.left_out && !task.elsewhere)
     }
 }
 

@@ -2,7 +2,7 @@
 //! and `blocked by` links.
 
 use super::model::{Confidence, Dependency, Plan, PlannedTask};
-use super::{mention, text};
+use super::{links, mention, text};
 use crate::domain::Note;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,27 @@ impl Plan {
         }
         self.is_master |= !issues.is_empty();
         self.overlaps = mention::overlaps(self);
+    }
+
+    /// Items that are issues of other repositories are told and not taken: nothing here can work on them.
+    pub fn leave_elsewhere(&mut self) {
+        for task in self.tasks.iter_mut().filter(|task| !task.done) {
+            let Some(name) = task.existing_ref.clone() else { continue };
+            if links::is_link_item(&task.title, None) {
+                task.elsewhere = true;
+                self.remarks.push(Remark::Elsewhere { name });
+            }
+        }
+    }
+
+    /// A task that is written as a bare link has its issue's title for a name.
+    pub fn name_link(&mut self, number: u64, title: &str) {
+        let Some(index) = self.task_of(number) else { return };
+        let task = &mut self.tasks[index];
+        let title = text::one_line(title);
+        if links::is_bare(&task.title) && !title.is_empty() {
+            task.title = title;
+        }
     }
 
     /// An issue that a task names is closed: the task is done, whatever its box says.
@@ -158,6 +179,20 @@ mod tests {
         assert_eq!((found[0].1, found[1].1, found[2].1, found[3].1), (Some(11), Some(13), None, Some(14)));
         assert_eq!(found[4..], [("An older thing", Some(15), true), ("New", Some(16), false)]);
         assert_eq!(plan.open().filter_map(|i| plan.number(i)).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_bare_link_is_named_after_its_issue_and_one_to_another_repository_is_left_there() {
+        let body =
+            "## Tasks\n\n- [ ] #11\n- [ ] acme/other#4\n- [ ] Port it (acme/other#5)\n- [ ] #12 the rest\n";
+        let mut plan = read("Epic: x", body, Some(1), Some(("acme", "app")));
+        plan.leave_elsewhere();
+        plan.name_link(11, "Write the  parser");
+        plan.name_link(12, "Another title");
+        let names: Vec<&str> = plan.open().map(|i| plan.tasks[i].title.as_str()).collect();
+        assert_eq!(names, ["Write the parser", "Port it (acme/other#5)", "#12 the rest"]);
+        assert_eq!((plan.number(1), plan.number(3)), (None, Some(3)));
+        assert_eq!(plan.notes(), [Note::Elsewhere { name: "acme/other#4".into() }]);
     }
 
     #[test]

@@ -229,7 +229,7 @@ impl Build {
 /// Whether a title says that its list is an order; `in order of priority` sorts, and `in order to` wants.
 fn is_an_order(title: &str) -> bool {
     let sorts = has_any(title, &["in order of", "in order to"]);
-    words::ORDER.any(title) && !(sorts && !words::ORDER.any(&title.replace(" in order ", " ")))
+    words::ORDER.any(title) && (!sorts || words::ORDER.any(&title.replace(" in order ", " ")))
 }
 
 /// Whether a line above a list names what the list is.

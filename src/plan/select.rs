@@ -106,6 +106,13 @@ fn names_master_anywhere(title: &str) -> bool {
     stands_as_a_name(rest) || release && bare.contains(|c: char| c.is_ascii_digit())
 }
 
+/// Whether `Task 1` and its like are what somebody wants done: a heading calls them tasks, or there is no other text.
+pub(super) fn stand_ins_are_meant(outline: &Outline) -> bool {
+    let text = |content: &Content| matches!(content, Content::Text(lines) if !lines.is_empty());
+    outline.sections.iter().any(|section| words::CALLED.any(&spaced(&section.title)))
+        || !outline.sections.iter().any(|section| section.content.iter().any(text))
+}
+
 /// The tasks of the issue, in the order of the text.
 pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: &Declared) -> Vec<Draft> {
     let declared = said.master;
@@ -164,12 +171,10 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     };
     // Beside a list of issues, wishes say why.
     let has_issues = select.any(|place| place.links && place.items > 1 && place.kind == Kind::Work);
+    let beside_the_work = |place: &Place| place.wishes && has_issues || tells_how(place);
     let work = |place: &Place| {
-        place.kind == Kind::Work
-            && !place.marked
-            && (place.links || !marked_work)
-            && !(place.wishes && has_issues)
-            && !tells_how(place)
+        let stands = place.kind == Kind::Work && !place.marked && (place.links || !marked_work);
+        stands && !beside_the_work(place)
     };
     // A section that is called tasks outweighs fewer boxes in sections that are called nothing.
     let called = select

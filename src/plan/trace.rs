@@ -32,6 +32,8 @@ pub(super) enum Why {
     Quote,
     Html,
     Attested,
+    /// It stands for an item in a list that only shows how a list looks.
+    Sample,
     Group,
     HeadsOther,
     Unmarked,

@@ -100,6 +100,9 @@ pub fn plan_refused(plan: &Plan, verdict: Verdict, min_tasks: u32) -> String {
         Verdict::Empty if plan.tasks.is_empty() => format!(
             "I found no sub-tasks in this issue, so nothing was started. List them as check boxes (`- [ ] …`), as a numbered list, or as headings under a section such as \"Tasks\", and comment `{COMMAND}` again."
         ),
+        Verdict::Empty if plan.tasks.iter().any(|task| task.elsewhere) => format!(
+            "The open sub-tasks of this issue are issues of other repositories, so there is nothing to start here. Comment `{COMMAND}` there."
+        ),
         Verdict::Empty => "All sub-tasks of this issue are done, so there is nothing to start.".to_owned(),
         Verdict::TooFew => format!(
             "I found {open} open sub-task{}, and a run needs at least {min_tasks}. For so little, assign the issue to one agent or person; or lower `min_tasks` in `.github/divisi.toml`.",
@@ -140,19 +143,35 @@ pub fn no_such_task(number: TaskNumber, open: usize) -> String {
     )
 }
 
-/// Names each dependency with its reason, and recommends sequential work.
+/// Names each dependency with its reason, and recommends sequential work; of a circle its edges alone, since nothing else
+/// helps before it is broken.
 fn sequential(plan: &Plan) -> String {
     let name = |index: usize| {
         let title = plan.tasks.get(index).map_or("", |t| t.title.as_str());
         format!("{} \"{}\"", plan.number(index).unwrap_or_default(), escape::inline(title, 80))
     };
+    let edge = |task: usize, on: usize, reason: &str| {
+        let shown = escape::inline(reason, 120);
+        let said = match reason {
+            // The words stand in the title, which is named already.
+            _ if plan.tasks.get(task).is_some_and(|t| t.title == reason) => String::new(),
+            _ if is_link(reason) => format!(" ({shown})"),
+            _ => format!(" (the text says: \"{shown}\")"),
+        };
+        format!("- {} waits for {}{said}\n", name(task), name(on))
+    };
+    let cycle = plan.cycle_edges();
+    if !cycle.is_empty() {
+        let edges: String = cycle.iter().take(50).map(|e| edge(e.task, e.on, &e.reason)).collect();
+        return format!(
+            "Some sub-tasks wait for one another in a circle, so no order can satisfy them and nothing was started:\n\n{edges}\nTake one of these words away, or reword it, and comment `{COMMAND}` again."
+        );
+    }
     let mut text = String::from(
         "Some sub-tasks depend on others, so they cannot be worked on in parallel and nothing was started:\n\n",
     );
     for d in plan.open_dependencies().take(50) {
-        let reason = escape::inline(&d.reason, 120);
-        let said = if is_link(&d.reason) { reason } else { format!("the text says: \"{reason}\"") };
-        let _ = writeln!(text, "- {} waits for {} ({said})", name(d.task), name(d.on));
+        text.push_str(&edge(d.task, d.on, &d.reason));
     }
     for b in plan.open_barriers().take(20) {
         let open = |i: &&usize| plan.open().any(|o| o == **i);
@@ -166,14 +185,6 @@ fn sequential(plan: &Plan) -> String {
             list(&b.after),
             list(&b.before)
         );
-    }
-    let cycle = plan.cycle_edges();
-    if !cycle.is_empty() {
-        text.push_str("\nThese wait for one another, so no order can satisfy them:\n\n");
-        for edge in cycle.iter().take(50) {
-            let reason = escape::inline(&edge.reason, 120);
-            let _ = writeln!(text, "- {} waits for {}: \"{reason}\"", name(edge.task), name(edge.on));
-        }
     }
     if let Some(order) = super::plan::order(plan) {
         let _ = write!(text, "\n**Order**: {order}\n");

@@ -5,7 +5,7 @@ use crate::domain::command::COMMAND;
 use crate::domain::estimate::Estimate;
 use crate::domain::explain::Places;
 use crate::domain::{Note, OnOverlap, RunPolicy, Size, StartOptions};
-use crate::plan::{Confidence, Overlap, Plan, Verdict};
+use crate::plan::{Overlap, Plan, Verdict};
 use std::fmt::Write as _;
 
 /// More edges than this are not drawn: GitHub's renderer refuses above 500, and nobody reads them.
@@ -91,12 +91,15 @@ fn how_it_goes(plan: &Plan, policy: &RunPolicy, options: &StartOptions, places: 
 fn heading(plan: &Plan, verdict: Verdict, on_overlap: OnOverlap) -> String {
     let open = plan.open().count();
     let tasks = if open == 1 { "1 task".to_owned() } else { format!("{open} tasks") };
-    let ordered = plan.open_overlaps().any(|o| waits_by_overlap(o, on_overlap));
+    let ordered = plan.open_overlaps().any(|o| o.orders(on_overlap));
     match verdict {
         Verdict::Parallel | Verdict::Ordered if ordered => {
             format!("{tasks}, of which some wait for others")
         }
         Verdict::Parallel | Verdict::Ordered => format!("{tasks} that can be worked on side by side"),
+        Verdict::Sequential if !plan.cycle().is_empty() => {
+            format!("{tasks}, of which some wait for one another in a circle")
+        }
         Verdict::Sequential => format!("{tasks} that depend on one another"),
         Verdict::TooFew => format!("{tasks}, which is too few"),
         Verdict::TooMany => format!("{tasks}, which is too many"),
@@ -117,14 +120,6 @@ pub fn plan_text(plan: &Plan, policy: &RunPolicy, skipped: usize) -> String {
             let _ = writeln!(text, "          waits for {wait}");
         }
     }
-    let cycle = plan.cycle_edges();
-    if !cycle.is_empty() {
-        text.push_str("\nThese wait for one another, so no order can satisfy them:\n");
-        for edge in &cycle {
-            let number = |index: usize| plan.number(index).unwrap_or_default();
-            let _ = writeln!(text, "  {} waits for {}", number(edge.task), number(edge.on));
-        }
-    }
     if let Some(order) = order(plan).filter(|_| verdict == Verdict::Sequential) {
         let _ = writeln!(text, "\nOrder: {order}");
     }
@@ -141,7 +136,7 @@ pub fn plan_text(plan: &Plan, policy: &RunPolicy, skipped: usize) -> String {
 
 /// Pairs that run side by side and may touch the same place.
 fn warnings(plan: &Plan, on_overlap: OnOverlap, shown: fn(&str, usize) -> String) -> Vec<String> {
-    let beside: Vec<&Overlap> = plan.open_overlaps().filter(|o| !waits_by_overlap(o, on_overlap)).collect();
+    let beside: Vec<&Overlap> = plan.open_overlaps().filter(|o| !o.orders(on_overlap)).collect();
     let pair = |o: &&Overlap| {
         let (a, b, reason) = (plan.number(o.a)?, plan.number(o.b)?, o.reason.clone());
         Some(waiting::note(&Note::SideBySide { a, b, reason }, shown))
@@ -172,11 +167,6 @@ pub(super) fn size(size: Size) -> &'static str {
     }
 }
 
-/// Whether the later of the two waits for the earlier. Where the run is refused for it, the table still shows the order.
-fn waits_by_overlap(overlap: &Overlap, on_overlap: OnOverlap) -> bool {
-    overlap.confidence == Confidence::Certain && on_overlap != OnOverlap::Warn
-}
-
 fn open_number(plan: &Plan, index: usize) -> Option<u32> {
     plan.open().any(|i| i == index).then(|| plan.number(index)).flatten()
 }
@@ -199,7 +189,8 @@ fn table(plan: &Plan, on_overlap: OnOverlap, text: &mut String) {
         if task.paths.len() > PATHS {
             paths.push(format!("and {} more", task.paths.len() - PATHS));
         }
-        let issue = task.existing_issue.map(|n| format!(" (#{n})")).unwrap_or_default();
+        let named = |n: &u64| !task.title.contains(&format!("#{n}"));
+        let issue = task.existing_issue.filter(named).map(|n| format!(" (#{n})")).unwrap_or_default();
         let _ = writeln!(
             text,
             "| {} | {}{issue} | {} | {} | {} |",
@@ -237,7 +228,7 @@ fn waits(plan: &Plan, index: usize, on_overlap: OnOverlap, shown: fn(&str, usize
             b.before.iter().filter_map(|i| open_number(plan, *i)).map(|n| n.to_string()).collect();
         all.push(format!("{}: \"{}\"", shortened(before).join(", "), said(&b.reason)));
     }
-    for o in plan.overlaps.iter().filter(|o| o.b == index && waits_by_overlap(o, on_overlap)) {
+    for o in plan.overlaps.iter().filter(|o| o.b == index && o.orders(on_overlap)) {
         all.extend(open_number(plan, o.a).map(|n| format!("{n}: {}", said(&o.reason))));
     }
     all
@@ -252,8 +243,7 @@ fn graph(plan: &Plan, on_overlap: OnOverlap, ordered: bool, text: &mut String) {
     for b in plan.open_barriers() {
         edges.extend(b.before.iter().flat_map(|from| b.after.iter().map(move |to| (*from, "-->", *to))));
     }
-    edges
-        .extend(plan.overlaps.iter().filter(|o| waits_by_overlap(o, on_overlap)).map(|o| (o.a, "-.->", o.b)));
+    edges.extend(plan.overlaps.iter().filter(|o| o.orders(on_overlap)).map(|o| (o.a, "-.->", o.b)));
     let edges: Vec<String> = edges
         .into_iter()
         .filter_map(|(from, arrow, to)| {
@@ -286,6 +276,7 @@ fn label(title: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Confidence;
     use std::time::Duration;
 
     /// A runner host that has room.

@@ -57,13 +57,12 @@ pub(super) fn note(note: &Note, shown: fn(&str, usize) -> String) -> String {
             "The repository could not be searched for files that tasks share: {}. Only what the issue names was compared.",
             shown(why, REASON).trim_end_matches('.')
         ),
-        Note::Elsewhere { name } => format!(
-            "The sub-issue {} is in another repository and is not worked on here.",
-            escape::inline(name, 140)
-        ),
+        Note::Elsewhere { name } => {
+            format!("{} is an issue of another repository and is not worked on here.", shown(name, 140))
+        }
         Note::BlockedOutside { task, by } => format!(
             "Task {task} is blocked on GitHub by {}, which is open and no task of this issue. That holds nothing up here: cancel the task if it has to wait.",
-            escape::inline(by, 140)
+            shown(by, 140)
         ),
         Note::Pair => {
             "Two tasks are hardly worth the overhead of a run; assigning them one by one does as well."
@@ -167,6 +166,7 @@ mod tests {
             let why = refusal(body, said, OnOverlap::Order).expect("refused");
             assert!(why.contains("no order can satisfy them") && !why.contains("Or comment"), "{why}");
             assert!(why.contains("- 1 \"Write the schema") && why.contains("waits for 1 \""), "{why}");
+            assert!(!why.contains("I recommend sequential"), "{why}");
             assert_eq!(why.contains("`--ordered` needs an order"), said.ends_with("ordered"), "{why}");
         }
     }

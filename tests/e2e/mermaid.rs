@@ -229,7 +229,7 @@ fn every_graph_is_drawn_whole_and_does_nothing() {
     // As many tasks as a plan can have, as many arrows as are drawn.
     let mut largest = chain(&(0..100).map(|n| format!("{n} {}", "ö\"".repeat(100))).collect::<Vec<_>>());
     for (a, b) in (0..100).flat_map(|b| (0..b).map(move |a| (a, b))).filter(|(a, b)| a + 1 < *b).take(101) {
-        largest.overlaps.push(Overlap { a, b, reason: String::new(), confidence: Confidence::Likely });
+        largest.overlaps.push(Overlap { a, b, reason: String::new(), confidence: Confidence::Certain });
     }
     assert_eq!(arrows(&largest), 200);
     plans.push(("the largest".to_owned(), largest));

@@ -228,6 +228,7 @@ fn reader_accepts(kind: &str, text: &str) -> bool {
 /// Values of every shape that a key may take, and of many that none may.
 const VALUES: &[&str] = &[
     "true",
+    "\"warn\"",
     "7",
     "-1",
     "0",

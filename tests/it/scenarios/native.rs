@@ -92,7 +92,7 @@ async fn text_and_sub_issues_are_one_plan_and_links_are_dependencies() {
     assert!(text.contains(&link), "{text}");
     assert!(text.contains("**Order**: 1, 2, 3 → 4") && text.contains("`/orchestrate --ordered`"), "{text}");
     let outside = format!("Task 1 is blocked on GitHub by #{outside}, which is open");
-    let foreign = format!("The sub-issue acme/garden#{foreign} is in another repository");
+    let foreign = format!("acme/garden#{foreign} is an issue of another repository");
     assert!(text.contains(&outside) && text.contains(&foreign), "{text}");
     assert_eq!(world.github.read(|w| w.pulls(REPO).len()), 0);
     world.end();
