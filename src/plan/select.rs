@@ -67,10 +67,18 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
     let named =
         is_tagged_master(title) || in_title && (ends_with_declared(&words) || words::DECLARED.starts(&words));
     // An epic that is prose alone has its children elsewhere, too.
-    native |= is_tagged_master(title) && outline.sections.iter().all(is_prose) && !is_form(outline);
+    let tracks = words.trim_end().ends_with(" tracking issue");
+    native |= (is_tagged_master(title) || tracks)
+        && outline.sections.iter().all(lists_no_work)
+        && !is_form(outline);
     let is_list =
         is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title) && !only_belongs(title);
     Declared { master, in_title, named, is_list, native, strong: master && (named || in_body) }
+}
+
+/// Whether a section is prose, or only explains.
+fn lists_no_work(section: &Section) -> bool {
+    is_prose(section) || section.kind == Kind::Never
 }
 
 fn is_prose(section: &Section) -> bool {
@@ -107,7 +115,11 @@ fn names_master_anywhere(title: &str) -> bool {
 }
 
 /// Whether `Task 1` and its like are what somebody wants done: a heading calls them tasks, or there is no other text.
-pub(super) fn stand_ins_are_meant(outline: &Outline) -> bool {
+/// A report of a fault shows them.
+pub(super) fn stand_ins_are_meant(title: &str, outline: &Outline) -> bool {
+    if words::FAULTS.any(&spaced(title)) {
+        return false;
+    }
     let text = |content: &Content| matches!(content, Content::Text(lines) if !lines.is_empty());
     outline.sections.iter().any(|section| words::CALLED.any(&spaced(&section.title)))
         || !outline.sections.iter().any(|section| section.content.iter().any(text))

@@ -9,19 +9,27 @@ use super::words;
 /// `Part of #12.`, `Parent: #12`: a line that says which issue this one belongs to.
 pub(super) fn names_its_parent(outline: &Outline) -> bool {
     const LONGEST: usize = 80;
-    outline.sections.iter().flat_map(texts).any(|line| {
-        let words = spaced(line);
-        let starts = [
-            " part of ",
-            " parent ",
-            " parte de ",
-            " teil von ",
-            " fait partie de ",
-            " child of ",
-            " sub issue of ",
-        ];
-        line.len() < LONGEST && line.contains('#') && starts.iter().any(|start| words.starts_with(start))
-    })
+    let below_a_heading = outline.sections.iter().any(|section| {
+        let named = matches!(
+            spaced(&section.title).trim(),
+            "parent" | "parent issue" | "parent epic" | "parent ticket"
+        );
+        named && texts(section).any(|line| line.contains('#') || line.contains("/issues/"))
+    });
+    below_a_heading
+        || outline.sections.iter().flat_map(texts).any(|line| {
+            let words = spaced(line);
+            let starts = [
+                " part of ",
+                " parent ",
+                " parte de ",
+                " teil von ",
+                " fait partie de ",
+                " child of ",
+                " sub issue of ",
+            ];
+            line.len() < LONGEST && line.contains('#') && starts.iter().any(|start| words.starts_with(start))
+        })
 }
 
 /// Whether the word for a master is what stands in front of the colon or in brackets.
