@@ -318,8 +318,41 @@ pub(super) fn said_of_stages(outline: &Outline, word: &str) -> Option<String> {
     })
 }
 
+/// What a text calls its tasks where it says that they follow one another.
+const THINGS: &[&str] = &[
+    "each step",
+    "each task",
+    "each item",
+    "each issue",
+    "every step",
+    "every task",
+    "tasks",
+    "steps",
+    "items",
+    "issues",
+    "these",
+    "following",
+    "sub issues",
+    "prs",
+    "pull requests",
+    "tickets",
+    "stories",
+    "tareas",
+    "tarefas",
+    "taches",
+    "aufgaben",
+    "schritte",
+    "pasos",
+    "passos",
+];
+
+/// Whether a line says that the tasks follow one another.
+pub(super) fn tasks_are_sequential(line: &str) -> bool {
+    says_sequential(line, THINGS)
+}
+
 /// Whether a line says of `things` that they come one after the other.
-pub(super) fn says_sequential(line: &str, things: &[&str]) -> bool {
+fn says_sequential(line: &str, things: &[&str]) -> bool {
     let words = spaced(line);
     let Some(at) = IN_SEQUENCE.place(&words) else { return false };
     has_any(&words, things)

@@ -2,7 +2,7 @@
 
 use super::cue::{
     Cue, Turn, as_reason, cues, is_and, is_arrow, is_denied, is_filler, joins_words, lowered,
-    may_hold_arrows, said_of_stages, says_sequential, sentence_start,
+    may_hold_arrows, said_of_stages, sentence_start, tasks_are_sequential,
 };
 use super::document::{Item, List};
 use super::item::Draft;
@@ -17,34 +17,6 @@ use std::collections::BTreeSet;
 const MOST_EDGES: usize = 5_000;
 /// Of a line, no more than this is read for order words.
 const LONGEST_LINE: usize = 4_000;
-
-/// What a text calls its tasks where it says that they follow one another.
-const THINGS: &[&str] = &[
-    "each step",
-    "each task",
-    "each item",
-    "each issue",
-    "every step",
-    "every task",
-    "tasks",
-    "steps",
-    "items",
-    "issues",
-    "these",
-    "following",
-    "sub issues",
-    "prs",
-    "pull requests",
-    "tickets",
-    "stories",
-    "tareas",
-    "tarefas",
-    "taches",
-    "aufgaben",
-    "schritte",
-    "pasos",
-    "passos",
-];
 
 /// Reads the order of `drafts`; `own` is the issue that each of them is.
 pub(super) fn read(
@@ -71,13 +43,19 @@ pub(super) fn read(
     let of_task: BTreeSet<usize> = drafts.iter().map(|draft| draft.line).collect();
     for section in &outline.sections {
         order.line(&section.title, None);
-        for content in &section.content {
+        for (at, content) in section.content.iter().enumerate() {
             match content {
                 Content::Text(lines) => {
                     lines.iter().for_each(|line| order.line(line, None));
                     order.start_with(&lines.join(" "), drafts.len());
-                    if let Some(line) = lines.iter().find(|line| says_sequential(line, THINGS)) {
-                        order.chain_all(drafts, line);
+                    if let Some(line) = lines.iter().find(|line| tasks_are_sequential(line)) {
+                        // It speaks of the numbered list below it, or of all tasks.
+                        match section.content.get(at + 1) {
+                            Some(Content::List(list)) if list.number.is_some() => {
+                                order.ordered_list(list, drafts, line);
+                            }
+                            _ => order.chain_all(drafts, line),
+                        }
                     }
                     if section.ordered {
                         lines.iter().for_each(|line| order.ordered_line(line));

@@ -52,8 +52,12 @@ fn reading(
 ) -> (Plan, Outline) {
     let outline = Outline::new(document::blocks(source, trace), source.text.len());
     let signs = Signs { tell_state: select::signs_tell_state(&outline) };
-    let reader =
-        Reader { home: repo, signs, stand_ins_are_meant: select::stand_ins_are_meant(&outline), trace };
+    let reader = Reader {
+        home: repo,
+        signs,
+        stand_ins_are_meant: select::stand_ins_are_meant(title, &outline),
+        trace,
+    };
     let declared = select::declared(title, &outline);
     let mut drafts = select::tasks(&outline, &reader, &source.text, &declared);
     drafts.sort_by_key(|draft| draft.line);

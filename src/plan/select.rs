@@ -31,6 +31,8 @@ pub(super) struct Declared {
     pub is_list: bool,
     /// It says that its children are native sub-issues.
     pub native: bool,
+    /// It is named so, or its text says so: enough for lists that nothing else calls work.
+    pub strong: bool,
 }
 
 /// Reads the title and the prose for words such as epic and tracking issue.
@@ -38,6 +40,7 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
     let in_title = names_itself_master(title);
     let mut master = in_title;
     let mut native = false;
+    let mut in_body = false;
     for section in &outline.sections {
         let heading = spaced(&section.title);
         // A section for children that holds no list: they stand elsewhere.
@@ -52,20 +55,30 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
         for line in texts(section) {
             let line = spaced(line);
             // What is part of a tracking issue is none.
-            master |= (words::DECLARED_IN_BODY.any(&line) || calls_itself_master(&line))
+            in_body |= (words::DECLARED_IN_BODY.any(&line) || calls_itself_master(&line))
                 && !words::PART_OF.any(&line);
             native |= words::NATIVE.any(&line);
         }
     }
+    master |= in_body;
     // A child of another issue is a unit of work, whatever it says of the epic around it.
     master &= is_tagged_master(title) || !names_its_parent(outline);
     let words = spaced(title);
     let named =
         is_tagged_master(title) || in_title && (ends_with_declared(&words) || words::DECLARED.starts(&words));
     // An epic that is prose alone has its children elsewhere, too.
-    native |= named && outline.sections.iter().all(is_prose) && !is_form(outline);
-    let is_list = is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title);
-    Declared { master, in_title, named, is_list, native }
+    let tracks = words.trim_end().ends_with(" tracking issue");
+    native |= (is_tagged_master(title) || tracks)
+        && outline.sections.iter().all(lists_no_work)
+        && !is_form(outline);
+    let is_list =
+        is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title) && !only_belongs(title);
+    Declared { master, in_title, named, is_list, native, strong: master && (named || in_body) }
+}
+
+/// Whether a section is prose, or only explains.
+fn lists_no_work(section: &Section) -> bool {
+    is_prose(section) || section.kind == Kind::Never
 }
 
 fn is_prose(section: &Section) -> bool {
@@ -102,7 +115,11 @@ fn names_master_anywhere(title: &str) -> bool {
 }
 
 /// Whether `Task 1` and its like are what somebody wants done: a heading calls them tasks, or there is no other text.
-pub(super) fn stand_ins_are_meant(outline: &Outline) -> bool {
+/// A report of a fault shows them.
+pub(super) fn stand_ins_are_meant(title: &str, outline: &Outline) -> bool {
+    if words::FAULTS.any(&spaced(title)) {
+        return false;
+    }
     let text = |content: &Content| matches!(content, Content::Text(lines) if !lines.is_empty());
     outline.sections.iter().any(|section| words::CALLED.any(&spaced(&section.title)))
         || !outline.sections.iter().any(|section| section.content.iter().any(text))
@@ -158,7 +175,11 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
     let is_unit = outline.sections.iter().any(|section| section.own_kind && section.kind == Kind::Criteria);
     let tells_how = |place: &Place| {
         let title = spaced(&outline.sections[place.section].title);
-        is_unit && !declared && !place.links && HOW.iter().any(|word| title.trim_end().ends_with(word))
+        is_unit
+            && !declared
+            && !place.links
+            && !place.numbered
+            && HOW.iter().any(|word| title.trim_end().ends_with(word))
     };
     // Beside a list of issues, wishes say why.
     let has_issues = select.any(|place| place.links && place.items > 1 && place.kind == Kind::Work);
@@ -188,6 +209,8 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
             && matches!(place.kind, Kind::Plain | Kind::Prose)
     };
     let listed = |place: &Place| work(place) || links(place);
+    let in_a_named_epic =
+        |wanted: &dyn Fn(&Place) -> bool| if said.strong { select.lists(wanted) } else { Vec::new() };
     let in_an_epic =
         |wanted: &dyn Fn(&Place) -> bool| if declared { select.lists(wanted) } else { Vec::new() };
     // One link alone may be the parent or an aside; a list of plain items in an epic is more.
@@ -201,8 +224,8 @@ pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: 
         (Chosen::Tables, &|| select.tables()),
         (Chosen::OneLine, &|| select.inline_children()),
         (Chosen::OneLine, &|| if declared { select.issue_lines() } else { Vec::new() }),
-        (Chosen::Numbered, &|| in_an_epic(&|place| place.kind == Kind::Plain && place.numbered)),
-        (Chosen::Plain, &|| in_an_epic(&|place| place.kind == Kind::Plain && !place.metadata)),
+        (Chosen::Numbered, &|| in_a_named_epic(&|place| place.kind == Kind::Plain && place.numbered)),
+        (Chosen::Plain, &|| in_a_named_epic(&|place| place.kind == Kind::Plain && !place.metadata)),
         (Chosen::Deliverables, &|| in_an_epic(&|place| place.kind == Kind::Deliverables)),
         (Chosen::Scope, &|| {
             in_an_epic(&|place| place.kind == Kind::Scope && (place.mentions_issues || place.marked))

@@ -128,6 +128,10 @@ const GROUP: &[&str] = &[
     "этап",
     "фаза",
 ];
+/// Columns that name a place in the code: a group, or the task itself where nothing else names it.
+const PLACES: &[&str] = &["component", "area"];
+/// Columns of the changes that were made for a row.
+const CHANGES: &[&str] = &["pr", "prs", "pull request", "pull requests"];
 const NUMBER: &[&str] = &["#", "no", "nr", "id", "n", "num", "task id", "№"];
 
 /// The tasks of a table; empty when it is a table of something else. `in_work`: it stands in a section of work.
@@ -172,8 +176,10 @@ pub(super) fn tasks(
     });
     let worded = column(ISSUE).filter(|_| issue.is_none());
     let named = named.or(worded);
-    let others = [number, issue, column(STATUS), column(WAITS), boxes, linked, column(GROUP)];
-    let first_text = (0..table.head.len()).find(|&c| !others.contains(&Some(c))).or(issue).or(linked);
+    let others =
+        [number, issue, column(STATUS), column(WAITS), boxes, linked, column(GROUP), column(CHANGES)];
+    let text = (0..table.head.len()).find(|&c| !others.contains(&Some(c)));
+    let first_text = text.or(column(PLACES)).or(issue).or(linked);
     let Some(title) = named.or(first_text).filter(|_| is_work) else { return Vec::new() };
     let (waits, status, issue) = (column(WAITS), column(STATUS), issue.or(linked));
     let cell = |row: &[String], at: Option<usize>| {
@@ -189,7 +195,8 @@ pub(super) fn tasks(
             [issue, number].into_iter().find_map(|at| cell(row, at).and_then(|c| links::own(&c, home)));
         out.push(Draft {
             title: text,
-            done: [status, boxes].into_iter().any(|at| cell(row, at).is_some_and(|state| is_done(&state))),
+            done: [status, boxes].into_iter().any(|at| cell(row, at).is_some_and(|state| is_done(&state)))
+                || cell(row, column(CHANGES)).is_some_and(|change| spaced(&change).ends_with(" merged ")),
             line: *line,
             section,
             number: cell(row, number),

@@ -9,19 +9,27 @@ use super::words;
 /// `Part of #12.`, `Parent: #12`: a line that says which issue this one belongs to.
 pub(super) fn names_its_parent(outline: &Outline) -> bool {
     const LONGEST: usize = 80;
-    outline.sections.iter().flat_map(texts).any(|line| {
-        let words = spaced(line);
-        let starts = [
-            " part of ",
-            " parent ",
-            " parte de ",
-            " teil von ",
-            " fait partie de ",
-            " child of ",
-            " sub issue of ",
-        ];
-        line.len() < LONGEST && line.contains('#') && starts.iter().any(|start| words.starts_with(start))
-    })
+    let below_a_heading = outline.sections.iter().any(|section| {
+        let named = matches!(
+            spaced(&section.title).trim(),
+            "parent" | "parent issue" | "parent epic" | "parent ticket"
+        );
+        named && texts(section).any(|line| line.contains('#') || line.contains("/issues/"))
+    });
+    below_a_heading
+        || outline.sections.iter().flat_map(texts).any(|line| {
+            let words = spaced(line);
+            let starts = [
+                " part of ",
+                " parent ",
+                " parte de ",
+                " teil von ",
+                " fait partie de ",
+                " child of ",
+                " sub issue of ",
+            ];
+            line.len() < LONGEST && line.contains('#') && starts.iter().any(|start| words.starts_with(start))
+        })
 }
 
 /// Whether the word for a master is what stands in front of the colon or in brackets.
@@ -104,6 +112,7 @@ pub(super) fn ends_with_declared(text: &str) -> bool {
     let end =
         words.iter().rposition(|word| !word.contains(|c: char| c.is_ascii_digit())).map_or(0, |at| at + 1);
     (1..=2.min(end)).any(|last| words::DECLARED.any(&format!(" {} ", words[end - last..end].join(" "))))
+        || !text.is_ascii() && words::DECLARED.ends(text)
 }
 
 /// `V1-GP7 - Create …`, `P1-008 Create …` → `Create …`: what stands in front numbers the issue.

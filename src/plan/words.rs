@@ -327,7 +327,7 @@ pub(super) static STATED: Phrases = Phrases::of(&[
 /// How a title tells of a fault: such a text is a report.
 pub(super) static FAULTS: Phrases = Phrases::of(&[
     "bug", "bugs", "crash", "crashes", "crashed", "crashing", "error", "errors", "exception", "fails", "failing", "failed", "failure", "broken",
-    "breaks", "not working", "doesn't work", "does not work", "doesn't", "does not", "don't", "isn't", "is not", "can't", "cannot", "can not",
+    "breaks", "not working", "not being", "not shown", "not showing", "not displayed", "doesn't work", "does not work", "doesn't", "does not", "don't", "isn't", "is not", "can't", "cannot", "can not",
     "unable", "wrong", "incorrect", "incorrectly", "missing", "freezes", "hangs", "stuck", "leak", "regression", "unexpected", "only possible",
     "no funciona", "falla", "nao funciona", "falha", "erro", "ne fonctionne pas", "erreur", "plante", "funktioniert nicht", "fehler", "absturz",
     "不具合", "エラー", "バグ", "動かない", "できない", "报错", "错误", "失败", "崩溃", "无法", "오류", "버그", "에러", "안 됨", "ошибк", "не работает", "падает", "сбой",

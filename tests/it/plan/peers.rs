@@ -44,7 +44,10 @@ fn five_ways_to_name_a_child() {
 fn what_is_no_reference_is_none() {
     assert!(issues("No issues here\n").is_empty());
     assert!(issues("").is_empty());
-    assert!(!read("Just a regular issue\n").is_master);
+    assert!(!plan::read("x", "Just a regular issue\n", Some(1), None).is_master);
+    // What calls itself an epic and lists nothing has its children as native sub-issues (R3).
+    let epic = read("Just a regular issue\n");
+    assert!(epic.is_master && epic.tasks.is_empty());
     for line in [
         "#0",
         "#-1",
