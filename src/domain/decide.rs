@@ -8,9 +8,10 @@ use std::time::Duration;
 /// Ends that fall within this time share one edit of the progress comment.
 pub const EDIT_GAP: Duration = Duration::from_secs(5);
 
-/// After so many requests for a label the sub-issues do not wait for it any more: more than the crashes that a run is proven
-/// to bear, and less than ten minutes of a GitHub that fails at nothing but labels.
-const LABEL_TRIES: u32 = 10;
+/// After so many requests for a label that GitHub did not take, the sub-issues do not wait for it any more.
+const LABEL_TRIES: u32 = 3;
+/// The same for a label of which nobody knows whether it is there: more often than a run is proven to bear crashes.
+const LABEL_DOUBTS: u32 = 10;
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +137,8 @@ impl Steps<'_> {
     fn label_waits(&self) -> bool {
         let missing = self.snapshot.orchestration.run.labels.missing.len();
         let waits = |e: &Effect| {
-            !e.settled("1") && e.tries < LABEL_TRIES && e.not_before.is_some_and(|at| at > self.now)
+            let most = if e.state == EffectState::Wanted { LABEL_TRIES } else { LABEL_DOUBTS };
+            !e.settled("1") && e.tries < most && e.not_before.is_some_and(|at| at > self.now)
         };
         (1..).take(missing).any(|n| self.snapshot.effects.get(&EffectKey::Label(n)).is_some_and(waits))
     }

@@ -6,7 +6,7 @@ use super::intake::Trouble;
 use crate::config::RepoFile;
 use crate::domain::{Orchestration, RunPolicy, StartOptions};
 use crate::github::event::EventIssue;
-use crate::github::{Issue, RepoClient};
+use crate::github::{BranchHead, Issue, RepoClient};
 use crate::plan::{self, Plan};
 use crate::report::notice;
 use crate::store::Settlement;
@@ -23,6 +23,8 @@ pub(super) struct Planned {
     pub plan: Plan,
     /// The issues that its tasks are, by number.
     pub existing: HashMap<u64, Issue>,
+    /// The head of the base branch, if it was looked at.
+    pub head: Option<BranchHead>,
 }
 
 /// Why an issue cannot be planned.
@@ -76,7 +78,7 @@ impl Orchestrator {
             return Ok(Err(Refused::saying(text, "refused: a linked issue")));
         }
         drop(named);
-        let mut planned = Planned { policy, plan, existing: native.issues };
+        let mut planned = Planned { policy, plan, existing: native.issues, head: None };
         self.search_overlaps(github, draft, options, &mut planned).await?;
         Ok(Ok(planned))
     }

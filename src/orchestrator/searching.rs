@@ -162,7 +162,8 @@ impl Orchestrator {
             false => planned.policy.base.clone(),
         };
         // Whoever starts the run says what is wrong with the branch.
-        let BranchHead::At(base_sha) = github.branch_head(&base).await? else { return Ok(()) };
+        let head = planned.head.insert(github.branch_head(&base).await?);
+        let BranchHead::At(base_sha) = head.clone() else { return Ok(()) };
         self.shared
             .store
             .effects_wanted(&Scope::Delivery(draft.delivery.clone()), draft.eyes_first())

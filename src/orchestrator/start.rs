@@ -89,7 +89,7 @@ impl Orchestrator {
                 }
             });
         }
-        let Planned { policy, plan, existing } = planned;
+        let Planned { policy, plan, existing, head } = planned;
         if let Some(why) = report::not_started(&plan, &policy, options) {
             return Ok(draft.notice(why).done("refused: the plan"));
         }
@@ -98,7 +98,11 @@ impl Orchestrator {
             return Ok(draft.notice(notice::too_many_runs(limit)).done("refused: too many runs"));
         }
         let base = if policy.base.is_empty() { repo.default_branch.clone() } else { policy.base.clone() };
-        let base_sha = match github.branch_head(&base).await? {
+        let head = match head {
+            Some(head) => head,
+            None => github.branch_head(&base).await?,
+        };
+        let base_sha = match head {
             BranchHead::At(sha) => sha,
             BranchHead::Missing => {
                 return Ok(draft.notice(notice::no_such_branch(&base)).done("refused: no base branch"));

@@ -20,6 +20,8 @@ mod model;
 mod naming;
 mod native;
 mod order;
+#[cfg(test)]
+mod order_tests;
 mod outline;
 mod phrases;
 mod place;

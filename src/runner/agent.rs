@@ -188,7 +188,12 @@ impl<'a> Reader<'a> {
         if self.attempt.policy.verbose_logging {
             self.attempt.log.line("raw", &output.line);
         }
-        for event in self.kind.read_line(&output.line) {
+        let events = self.kind.read_line(&output.line);
+        if events.iter().any(|event| matches!(event, AgentEvent::Final(_))) {
+            // The last word carries the whole cost. An agent that is paid for is not stopped for it: its work is done.
+            self.attempt.held.stage("gather");
+        }
+        for event in events {
             self.seen.take(&event);
             if matches!(event, AgentEvent::Usage { .. }) {
                 self.attempt.tally.agent(&self.seen);

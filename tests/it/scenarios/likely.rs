@@ -49,7 +49,7 @@ async fn a_likely_overlap_is_warned_about_and_orders_nothing() {
     let world = World::new(Setup { content: content(), ..Setup::default() }).await;
     let (plan, ..) = dry_run(&world).await;
     assert!(plan.contains("3 tasks that can be worked on side by side"), "{plan}");
-    assert!(plan.contains("Tasks 1 and 2 may get in each other's way: both probably change"), "{plan}");
+    assert!(plan.contains("Tasks 1 and 2 run side by side and may touch the same place: both probably change"), "{plan}");
     assert!(plan.contains("src/tokenizer.rs") && plan.contains("tokenizer"), "{plan}");
     assert!(!plan.contains("could not be searched") && !plan.contains("Tasks 1 and 3"), "{plan}");
     let narrow = |t: &&MintedToken| t.repos.is_some();
