@@ -87,6 +87,10 @@ pub(super) fn last_sentence(line: &str) -> &str {
 fn stands_at_an_edge(bare: &str) -> bool {
     let first = bare.split(' ').next().unwrap_or("");
     let last = bare.rsplit(' ').next().unwrap_or("");
+    // `Possible implementation` proposes.
+    if last == "implementation" && matches!(first, "possible" | "proposed" | "suggested" | "potential") {
+        return false;
+    }
     words::WORK_ALONE.has(last) || words::WORK_FIRST.has(first) || words::WORK_ALONE.has(bare)
 }
 

@@ -13,8 +13,8 @@ use super::text::{has_any, spaced};
 use super::trace::Chosen;
 use super::unit::{
     calls_itself_master, ends_with_declared, is_change, is_change_report, is_form, is_request, is_story,
-    is_tagged_master, is_template, names_its_parent, only_belongs, stands_as_a_name, without_files,
-    without_identifier,
+    is_tagged_master, is_template, names_its_parent, only_belongs, stands_as_a_name, states_criteria,
+    without_files, without_identifier,
 };
 use super::words;
 use std::cell::OnceCell;
@@ -31,6 +31,8 @@ pub(super) struct Declared {
     pub is_list: bool,
     /// It says that its children are native sub-issues.
     pub native: bool,
+    /// Its title says that it holds criteria.
+    pub states_criteria: bool,
     /// It is named so, or its text says so: enough for lists that nothing else calls work.
     pub strong: bool,
 }
@@ -73,7 +75,15 @@ pub(super) fn declared(title: &str, outline: &Outline) -> Declared {
         && !is_form(outline);
     let is_list =
         is_one_list(outline) && !words::FAULTS.any(&words) && !is_order(title) && !only_belongs(title);
-    Declared { master, in_title, named, is_list, native, strong: master && (named || in_body) }
+    Declared {
+        master,
+        in_title,
+        named,
+        is_list,
+        native,
+        states_criteria: states_criteria(title),
+        strong: master && (named || in_body),
+    }
 }
 
 /// Whether a section is prose, or only explains.
@@ -129,13 +139,17 @@ pub(super) fn stand_ins_are_meant(title: &str, outline: &Outline) -> bool {
 pub(super) fn tasks(outline: &Outline, reader: &Reader<'_>, source: &str, said: &Declared) -> Vec<Draft> {
     let declared = said.master;
     let select = Select::new(outline, reader, declared);
+    // In a form a checklist is its author's.
+    let alone = |place: &Place| spaced(&outline.sections[place.section].title).trim() == "checklist";
     // A form is one unit of work (R2), unless its title says otherwise or it has a section for tasks.
     let is_form = is_form(outline);
     if is_form && !said.named || is_story(outline) && !said.in_title {
-        return select
-            .choose(Chosen::FormSection, select.lists(|place| place.marked && place.kind == Kind::Work));
+        return select.choose(
+            Chosen::FormSection,
+            select.lists(|place| place.marked && place.kind == Kind::Work && !alone(place)),
+        );
     }
-    if is_template(outline) {
+    if is_template(outline) || said.states_criteria {
         return Vec::new();
     }
     let own_words = headings::tasks(outline, reader, source, declared);
@@ -429,13 +443,16 @@ impl<'a> Select<'a> {
         out
     }
 
-    /// R11: lines of text that each begin with an issue, in an issue without a list.
+    /// R11: lines of text that each begin with an issue or as `Task 2 – …`, in an issue without a list.
     fn issue_lines(&self) -> Vec<Draft> {
         const FEWEST: usize = 2;
         let mut out = Vec::new();
         for (index, section) in self.outline.sections.iter().enumerate() {
             let told = matches!(section.kind, Kind::Never | Kind::Criteria);
-            for line in texts(section).filter(|line| !told && links::is_link_item(line, self.reader.home)) {
+            let is_unit =
+                |line: &str| headings::numbered(line).is_some_and(|n| n.is_unit() && !n.rest.is_empty());
+            let begins = |line: &str| links::is_link_item(line, self.reader.home) || is_unit(line);
+            for line in texts(section).filter(|line| !told && begins(line)) {
                 let title = line.clone();
                 out.push(Draft { title, line: section.line, section: index, ..Draft::default() });
             }

@@ -32,6 +32,20 @@ pub(super) fn names_its_parent(outline: &Outline) -> bool {
         })
 }
 
+/// R2: a rubric, or a definition of what is ready or done, is a list of criteria and no work.
+pub(super) fn states_criteria(title: &str) -> bool {
+    let text = spaced(title);
+    let names = [
+        "rubric",
+        "rubrica",
+        "definition of done",
+        "definition of ready",
+        "definicion de hecho",
+        "definicao de pronto",
+    ];
+    has_any(&text, &names) && !is_order(title)
+}
+
 /// Whether the word for a master is what stands in front of the colon or in brackets.
 pub(super) fn is_tagged_master(title: &str) -> bool {
     let tag = title
@@ -168,7 +182,9 @@ pub(super) fn is_form(outline: &Outline) -> bool {
     // A word alone (`Drawbacks`) is a field only where it is the whole heading.
     let asks = |text: &str| {
         let text = spaced(text);
-        words::FORM.any_long(&text) || text.split_whitespace().count() <= 2 && words::FORM.any(&text)
+        matches!(text.trim(), "expected" | "actual")
+            || words::FORM.any_long(&text)
+            || text.split_whitespace().count() <= 2 && words::FORM.any(&text)
     };
     outline.sections.iter().enumerate().any(|(index, section)| {
         index > 0 && asks(&section.title)

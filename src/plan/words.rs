@@ -5,7 +5,7 @@ use super::phrases::Phrases;
 
 /// Sections that hold criteria of acceptance (R4): not tasks, but what a task must meet.
 pub(super) static CRITERIA: Phrases = Phrases::of(&[
-    "acceptance", "acceptance criteria", "criteria", "criterion", "definition of done",
+    "rubric", "grading", "rubrica", "bareme", "bewertungsschema", "acceptance", "acceptance criteria", "criteria", "criterion", "definition of done",
     "definition of ready", "ready checklist", "readiness checklist", "readiness criteria", "done when", "dod", "dor", "complete when", "completed when", "finished when",
     "exit criteria", "criterios", "criterio", "aceptacion", "definicion de hecho",
     "definicion de terminado", "hecho cuando", "aceite", "aceitacao", "definicao de pronto",
