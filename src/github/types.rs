@@ -88,6 +88,8 @@ pub struct Issue {
     pub author: Option<String>,
     /// How many issues block it, closed ones included; `None` where GitHub does not tell.
     pub blocked_by: Option<u64>,
+    /// How many sub-issues it has, closed ones and those of other repositories included; `None` where GitHub does not tell.
+    pub sub_issues: Option<u64>,
     /// Address for people.
     pub url: String,
 }
@@ -173,7 +175,13 @@ pub(super) struct RawIssue {
     user: Option<RawUser>,
     performed_via_github_app: Option<RawApp>,
     issue_dependencies_summary: Option<RawDependencies>,
+    sub_issues_summary: Option<RawChildren>,
     html_url: String,
+}
+
+#[derive(Deserialize)]
+struct RawChildren {
+    total: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -252,6 +260,7 @@ impl RawIssue {
             author_is_app: is_mine(me, self.user.as_ref(), self.performed_via_github_app.as_ref()),
             author: self.user.map(|user| user.login),
             blocked_by: self.issue_dependencies_summary.and_then(|s| s.total_blocked_by),
+            sub_issues: self.sub_issues_summary.and_then(|s| s.total),
             url: self.html_url,
         }
     }

@@ -27,17 +27,22 @@ impl Orchestrator {
     pub(super) async fn add_native(
         &self,
         github: &RepoClient,
-        (repo, master): (&Repo, u64),
+        (repo, now): (&Repo, &Issue),
         earlier: Option<&Orchestration>,
         plan: &mut Plan,
     ) -> Result<Native, Trouble> {
+        let master = now.number;
         let mut native = Native::default();
         plan.leave_elsewhere();
         // The titles of what our earlier runs made, by number.
         let mut ours: HashMap<u64, String> = HashMap::new();
         let mut children = Vec::new();
         // Where GitHub has no sub-issues (an older Enterprise Server), there are none.
-        for child in there(github.list_sub_issues(master).await)?.unwrap_or_default() {
+        let listed = match now.sub_issues {
+            Some(0) => Vec::new(),
+            _ => there(github.list_sub_issues(master).await)?.unwrap_or_default(),
+        };
+        for child in listed {
             match place(&child.url) {
                 Some(home) if !home.eq_ignore_ascii_case(&repo.full_name()) => {
                     if child.state == IssueState::Open {

@@ -55,7 +55,7 @@ impl Orchestrator {
         &self,
         github: &RepoClient,
         draft: &Draft,
-        issue: &EventIssue,
+        (issue, now): (&EventIssue, &Issue),
         options: &StartOptions,
         earlier: Option<&Orchestration>,
     ) -> Result<Result<Planned, Refused>, Trouble> {
@@ -65,7 +65,7 @@ impl Orchestrator {
         };
         let repo = (draft.repo.owner.as_str(), draft.repo.name.as_str());
         let mut plan = plan::read(&issue.title, &issue.body, Some(issue.number), Some(repo));
-        let native = self.add_native(github, (&draft.repo, issue.number), earlier, &mut plan).await?;
+        let native = self.add_native(github, (&draft.repo, now), earlier, &mut plan).await?;
         if !options.only.is_empty()
             && let Err(missing) = plan.choose(&options.only)
         {

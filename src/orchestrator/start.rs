@@ -66,11 +66,13 @@ impl Orchestrator {
         };
         let github = self.client(&draft.repo, calls);
         // The text is the delivery's; whether there is still something to do is GitHub's to say: it may have come late.
-        if there(github.issue(issue.number).await)?.is_none_or(|now| now.state == IssueState::Closed) {
+        let now = there(github.issue(issue.number).await)?.filter(|now| now.state == IssueState::Open);
+        let Some(now) = now else {
             return Ok(draft.notice(notice::closed_issue()).done("refused: the issue is closed by now"));
-        }
+        };
         let repo = draft.repo.clone();
-        let planned = match self.plan_issue(&github, &draft, issue, options, earlier.as_ref()).await? {
+        let planned = match self.plan_issue(&github, &draft, (issue, &now), options, earlier.as_ref()).await?
+        {
             Ok(planned) => planned,
             Err(refused) => return Ok(refused.answer(draft)),
         };
