@@ -11,9 +11,9 @@ git add -A && git commit -qm "Work of $AGENT_ID"
 echo '{"type":"system","subtype":"init","session_id":"s","model":"m"}'
 echo '{"type":"result","subtype":"success","is_error":false,"result":"Done.","total_cost_usd":0.6,"usage":{"input_tokens":10,"output_tokens":5}}'"#;
 
-/// `first` are shell lines that come before the work.
-fn setup(first: &str) -> Setup {
-    let script = format!("{first}\n{PAID}");
+/// `first` are shell lines that come before the work, `last` those behind its last word.
+fn setup(first: &str, last: &str) -> Setup {
+    let script = format!("{first}\n{PAID}\n{last}");
     let command = toml::Value::Array(["sh", "-c", &script, "paid"].map(|t| t.to_owned().into()).into());
     Setup {
         env: vec![
@@ -37,7 +37,7 @@ fn flag(world: &World, n: u32) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_agent_begins_beyond_the_budget_and_a_new_run_goes_on() {
-    let world = World::new(setup("")).await;
+    let world = World::new(setup("", "")).await;
     let master = world.open("Epic: the list", &tasks(4));
     for (at, (budget, words)) in [
         ("6", "`--budget 6` is more than this repository allows: `.github/divisi.toml` says `budget.run_usd = 5`"),
@@ -109,7 +109,8 @@ async fn no_agent_begins_beyond_the_budget_and_a_new_run_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn agents_at_work_are_stopped_when_the_money_is_gone() {
-    let world = World::new(setup("[ $AGENT_ID = agent-2 ] && sleep 600")).await;
+    // Those that have told what they cost take their time to end, and are not stopped for it: their work is done.
+    let world = World::new(setup("[ $AGENT_ID = agent-2 ] && sleep 600", "sleep 2")).await;
     let master = world.open("Epic: the list", &tasks(3));
     // One at work all the time; the two others cost what there is.
     world.say(master, "/orchestrate --budget 1.20 --agent paid --max-workers 2");
