@@ -46,7 +46,7 @@ impl Orchestrator {
             match place(&child.url) {
                 Some(home) if !home.eq_ignore_ascii_case(&repo.full_name()) => {
                     if child.state == IssueState::Open {
-                        plan.remarks.push(Remark::Elsewhere { name: format!("{home}#{}", child.number) });
+                        plan.elsewhere(format!("{home}#{}", child.number));
                     }
                 }
                 _ if child.is_pull_request => {}

@@ -67,12 +67,23 @@ impl Plan {
 
     /// Items that are issues of other repositories are told and not taken: nothing here can work on them.
     pub fn leave_elsewhere(&mut self) {
-        for task in self.tasks.iter_mut().filter(|task| !task.done) {
-            let Some(name) = task.existing_ref.clone() else { continue };
-            if links::is_link_item(&task.title, None) {
+        let links = self.tasks.iter_mut().filter(|task| !task.done && links::is_link_item(&task.title, None));
+        let mut names = Vec::new();
+        for task in links {
+            if let Some(name) = task.existing_ref.clone() {
                 task.elsewhere = true;
-                self.remarks.push(Remark::Elsewhere { name });
+                names.push(name);
             }
+        }
+        names.into_iter().for_each(|name| self.elsewhere(name));
+    }
+
+    /// Tells once of an issue in another repository, `owner/repo#n`.
+    pub fn elsewhere(&mut self, name: String) {
+        let same =
+            |r: &Remark| matches!(r, Remark::Elsewhere { name: known } if known.eq_ignore_ascii_case(&name));
+        if !self.remarks.iter().any(same) {
+            self.remarks.push(Remark::Elsewhere { name });
         }
     }
 

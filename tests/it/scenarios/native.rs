@@ -61,11 +61,7 @@ async fn text_and_sub_issues_are_one_plan_and_links_are_dependencies() {
     let (world, master, numbers) = world("", "## Tasks\n\n- [ ] placeholder\n", &children).await;
     let outside = world.open("Buy a ladder", "");
     let done = world.open("Buy paint", "");
-    let body = format!(
-        "## Tasks\n\n- [ ] Paint the **door**\n- [ ] Mend it: #{}\n- [ ] Plant a tree\n- [ ] #{done}\n",
-        numbers[1]
-    );
-    world.github.edit_issue(REPO, MAINTAINER, master, None, Some(&body)).expect("edited");
+    let bare = world.open("Oil the gate", "");
     world
         .github
         .create_repo("acme/garden", "main", &RepoContent::files(&[("a", "b")]))
@@ -73,6 +69,11 @@ async fn text_and_sub_issues_are_one_plan_and_links_are_dependencies() {
     world.github.add_user("acme/garden", MAINTAINER, Role::Write).expect("a person");
     let foreign =
         world.github.open_issue("acme/garden", MAINTAINER, NewIssue::new("Dig", "")).expect("an issue");
+    let body = format!(
+        "## Tasks\n\n- [ ] Paint the **door**\n- [ ] Mend it: #{}\n- [ ] acme/garden#{foreign}\n- [ ] Plant a tree\n- [ ] #{done}\n- [ ] #{bare}\n",
+        numbers[1]
+    );
+    world.github.edit_issue(REPO, MAINTAINER, master, None, Some(&body)).expect("edited");
     world
         .github
         .add_sub_issue_from((REPO, master), ("acme/garden", foreign), MAINTAINER)
@@ -82,18 +83,23 @@ async fn text_and_sub_issues_are_one_plan_and_links_are_dependencies() {
         world.github.add_blocked_by(REPO, MAINTAINER, blocked, by).expect("a link");
     }
     let text = answer(&world, master, "/orchestrate --dry-run", 1).await;
-    assert!(text.contains("### The plan: 4 tasks that depend on one another"), "{text}");
+    assert!(text.contains("### The plan: 5 tasks that depend on one another"), "{text}");
     assert!(
         text.contains(&format!("| 1 | Paint the **door** (#{}) |", numbers[0])),
         "one and the same: {text}"
     );
-    assert!(text.contains("| 3 | Plant a tree |") && text.contains("| 4 | Sweep the yard"), "{text}");
+    assert!(text.contains("| 3 | Plant a tree |") && text.contains("| 5 | Sweep the yard"), "{text}");
+    assert!(text.contains(&format!("| 4 | Oil the gate (#{bare}) |")), "a bare link has a name: {text}");
     let link = format!("(#{} is blocked by #{} on GitHub)", numbers[2], numbers[1]);
     assert!(text.contains(&link), "{text}");
-    assert!(text.contains("**Order**: 1, 2, 3 → 4") && text.contains("`/orchestrate --ordered`"), "{text}");
+    assert!(
+        text.contains("**Order**: 1, 2, 3, 4 → 5") && text.contains("`/orchestrate --ordered`"),
+        "{text}"
+    );
     let outside = format!("Task 1 is blocked on GitHub by #{outside}, which is open");
     let foreign = format!("acme/garden#{foreign} is an issue of another repository");
-    assert!(text.contains(&outside) && text.contains(&foreign), "{text}");
+    assert!(text.contains(&outside), "{text}");
+    assert_eq!(text.matches(&foreign).count(), 1, "it is listed and a sub-issue, and told once: {text}");
     assert_eq!(world.github.read(|w| w.pulls(REPO).len()), 0);
     world.end();
 }
